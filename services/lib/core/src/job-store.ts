@@ -1,0 +1,53 @@
+import type { Job, JobSpec } from './job.ts';
+
+/** The end of each partition when a job was enabled: its start there. */
+export type StartOffsets = ReadonlyMap<number, number>;
+
+/** All jobs at one moment, for batchers. */
+export interface JobSet {
+  /** Grows with every change of any job. */
+  readonly version: number;
+  readonly jobs: readonly Job[];
+}
+
+/** Jobs with their immutable revisions. Every call of the API carries the account. */
+export interface JobStore {
+  /**
+   * Stores a job. With `start`, the job is enabled for the first time: its cursor rows are written,
+   * detached, in the same transaction.
+   */
+  create(accountId: string, spec: JobSpec, start: Start | undefined): Promise<Job>;
+  get(accountId: string, id: number): Promise<Job | undefined>;
+  /** In order of id. */
+  list(accountId: string): Promise<readonly Job[]>;
+  /**
+   * Stores the next revision; `contentChanged` also raises the content revision.
+   * With `start` as in `create`: only when the job was never enabled before.
+   * @throws RevisionConflictError when `expectedRevision` is not the stored one.
+   */
+  update(
+    accountId: string,
+    id: number,
+    change: { spec: JobSpec; expectedRevision: number; contentChanged: boolean; start: Start | undefined },
+  ): Promise<Job | undefined>;
+  /** Drops the job, its cursors and open plans, and keeps a deletion record. Undefined: no such job. */
+  delete(accountId: string, id: number): Promise<{ droppedPlans: number } | undefined>;
+  /** True when the job was enabled once, so that it has a place to go on from. */
+  wasEnabled(accountId: string, id: number): Promise<boolean>;
+  /** Enabled or not, of all accounts. */
+  loadAll(): Promise<JobSet>;
+  /** Content of an older revision, for the plans that are bound to it. */
+  loadContent(
+    jobId: number,
+    contentRevision: number,
+  ): Promise<Pick<JobSpec, 'dataset' | 'filter' | 'outputOptions'> | undefined>;
+  /** Those of `ids` that were deleted on purpose. */
+  deletedAmong(ids: readonly number[]): Promise<ReadonlySet<number>>;
+  /** Calls `onChange` soon after any job changed (at most 5 s later). Returns what ends it. */
+  watch(onChange: () => void): Promise<() => Promise<void>>;
+}
+
+export interface Start {
+  readonly topic: string;
+  readonly offsets: StartOffsets;
+}
