@@ -1,0 +1,10 @@
+export { systemClock } from './clock.ts';
+export { loadConfig, type Config, type ConfigFlags, type KafkaConfig } from './config.ts';
+export { createHttpServer, type HttpServerOptions } from './http.ts';
+export { secretsInDataFolder, type ProgramSecrets } from './kept-secrets.ts';
+export { Lifecycle, type LifecycleOptions } from './lifecycle.ts';
+export { createLogger, describeError, type LoggerOptions, type RootLogger } from './logger.ts';
+export { createMetrics, forgetJob, type Metrics } from './metrics.ts';
+export { Readiness, type ReadinessCheck } from './readiness.ts';
+export { redactText } from './redact.ts';
+export { backoffMs, type BackoffOptions } from './retry.ts';
