@@ -1,0 +1,48 @@
+import { invalidConf, percentDecode, printable } from './conf.ts';
+
+/** The longest key of S3 is 1,024 bytes; the rest is for the names of objects, replays and digests. */
+const MAX_PATH_BYTES = 900;
+const DATE_MACRO = /\{DATE\}/g;
+// eslint-disable-next-line no-control-regex -- control characters are what is looked for
+const FORBIDDEN = /[\u0000-\u001f\u007f-\u009f\\/]/;
+
+/**
+ * The folder of the objects from the path of a conf: percent-decoded once, without slashes at its ends.
+ * Only `{DATE}` is a macro.
+ * @throws InvalidDestinationError for segments that some store, proxy or file system would read as another place.
+ */
+export function parsePathTemplate(rawPath: string): string {
+  const trimmed = rawPath.replace(/^\//, '').replace(/\/$/, '');
+  if (trimmed === '') return '';
+  const segments = trimmed.split('/').map((raw) => {
+    const segment = percentDecode(raw, 'the path');
+    if (segment === '') throw invalidConf('the path has an empty segment: remove the double slash');
+    if (segment === '.' || segment === '..') {
+      throw invalidConf(`the path has a segment "${segment}": write the folder itself`);
+    }
+    if (FORBIDDEN.test(segment) || /%(?:2f|5c|2e|00)/i.test(segment)) {
+      throw invalidConf('the path has a control character, a backslash or an encoded slash');
+    }
+    if (/[{}]/.test(segment.replace(DATE_MACRO, ''))) {
+      throw invalidConf(
+        `the path segment ${printable(segment)} has braces: {DATE} is the only macro`,
+      );
+    }
+    return segment;
+  });
+  const path = segments.join('/');
+  if (Buffer.byteLength(path) > MAX_PATH_BYTES) {
+    throw invalidConf(`the path is longer than ${MAX_PATH_BYTES} bytes`);
+  }
+  return path;
+}
+
+/**
+ * The key of an object: `pathTemplate` with `{DATE}` as YYYYMMDD (UTC) of the batch's smallest broker
+ * time, and `name` below it.
+ */
+export function objectKey(pathTemplate: string, minTimestampMs: number, name: string): string {
+  if (pathTemplate === '') return name;
+  const date = new Date(minTimestampMs).toISOString().slice(0, 10).replaceAll('-', '');
+  return `${pathTemplate.replace(DATE_MACRO, date)}/${name}`;
+}

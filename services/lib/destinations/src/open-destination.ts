@@ -1,0 +1,97 @@
+import {
+  type AttemptResult,
+  type Clock,
+  type Destination,
+  messageOf,
+  type ObjectToPut,
+} from '@trailpush/core';
+
+import type { DestinationDeps, OpenableDestination, Outcome, Uploader } from './kind.ts';
+import { createScrubber } from './scrub.ts';
+import { TransportError } from './transport-error.ts';
+import { faultOf, LOGPUSH_CODES } from './verdict.ts';
+
+/**
+ * Opens a destination for one job. Whatever the kind, an attempt ends within its deadline, never
+ * throws, and its message is in Logpush's wording, free of the conf's secrets.
+ */
+export function openDestination(parsed: OpenableDestination, deps: DestinationDeps): Destination {
+  return new OpenDestination(parsed, parsed.open(deps), deps);
+}
+
+class OpenDestination implements Destination {
+  readonly #kind: string;
+  readonly #uploader: Uploader;
+  readonly #clock: Clock;
+  readonly #scrub: (text: string) => string;
+  readonly #closing = new AbortController();
+
+  constructor(parsed: OpenableDestination, uploader: Uploader, deps: DestinationDeps) {
+    this.#kind = parsed.kind;
+    this.#uploader = uploader;
+    this.#clock = deps.clock;
+    this.#scrub = createScrubber(parsed.secrets);
+  }
+
+  async put(object: ObjectToPut, signal: AbortSignal): Promise<AttemptResult> {
+    const deadline = new AbortController();
+    const ended = AbortSignal.any([signal, deadline.signal, this.#closing.signal]);
+    const timer = new AbortController();
+    const { deadlineMs } = this.#uploader;
+    this.#clock.sleep(deadlineMs, timer.signal).then(
+      () => deadline.abort(new TransportError('deadline', `not done within ${deadlineMs} ms`)),
+      () => undefined,
+    );
+    try {
+      ended.throwIfAborted();
+      return this.#resultOf(await this.#uploader.upload(object, ended));
+    } catch (error) {
+      // Libraries report an abort in their own ways; the signal knows the reason.
+      return this.#resultOfError(ended.aborted ? ended.reason : error);
+    } finally {
+      timer.abort();
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort(new TransportError('closed', 'the destination was closed'));
+    await this.#uploader.close();
+  }
+
+  #resultOf(outcome: Outcome): AttemptResult {
+    const status = outcome.status === undefined ? {} : { status: outcome.status };
+    if (outcome.kind === 'delivered') return { verdict: { kind: 'delivered' }, ...status };
+    const words = [
+      this.#scrub(outcome.answer ?? ''),
+      outcome.hint === undefined ? '' : `(${outcome.hint})`,
+    ];
+    const message = this.#message(outcome.status ?? LOGPUSH_CODES.RequestError, words);
+    return { verdict: outcome.verdict, ...status, message };
+  }
+
+  #resultOfError(error: unknown): AttemptResult {
+    const code = codeOf(error);
+    const { verdict, type, words } = faultOf(code);
+    // Messages of Node may quote inner addresses and paths; ours do not.
+    const own = error instanceof TransportError ? this.#scrub(messageOf(error)) : words;
+    const known = own === '' ? this.#scrub(messageOf(error)) : own;
+    const suffix = code === undefined || error instanceof TransportError ? '' : `(${code})`;
+    const message = this.#message(LOGPUSH_CODES[type], [`${type}:`, known, suffix]);
+    return { verdict: { kind: verdict }, message };
+  }
+
+  #message(code: number, words: readonly string[]): string {
+    const text = [String(code), ...words].filter((word) => word !== '').join(' ');
+    return `error ${code}: error pushing: error uploading to ${this.#kind}: ${text}`;
+  }
+}
+
+/** The code of the innermost error that has one; connecting to several addresses gives several errors. */
+function codeOf(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined;
+  if (error instanceof AggregateError && error.errors.length > 0) {
+    return codeOf((error.errors as unknown[])[0]);
+  }
+  if ('code' in error && typeof error.code === 'string') return error.code;
+  return codeOf(error.cause);
+}

@@ -1,0 +1,154 @@
+import { Agent as HttpsAgent } from 'node:https';
+
+import { PutObjectCommand, S3Client, S3ServiceException } from '@aws-sdk/client-s3';
+import { NodeHttpHandler } from '@smithy/node-http-handler';
+import type { ObjectMetadata, ObjectToPut } from '@trailpush/core';
+
+import { type ConnectionLimits, createGuardedAgent } from './address-guard.ts';
+import type { DestinationDeps, Outcome, Uploader } from './kind.ts';
+import type { NetworkTarget } from './policy.ts';
+import type { S3Credentials } from './s3.ts';
+import { parseRetryAfter, s3Verdict } from './verdict.ts';
+
+/** Stores may take their time to make an object durable before they answer. */
+const LIMITS: ConnectionLimits = { connectMs: 5_000, tlsMs: 5_000, silenceMs: 30_000 };
+const DEADLINE_MS = 300_000;
+
+export interface S3PutOptions {
+  readonly target: NetworkTarget;
+  readonly region: string;
+  readonly bucket: string;
+  readonly credentials: S3Credentials;
+  /** AWS itself, or else a store that speaks S3. */
+  readonly isAws: boolean;
+}
+
+/** An uploader that makes each object by one PutObject. */
+export function openS3Put(options: S3PutOptions, deps: DestinationDeps): Uploader {
+  const client = createClient(options, deps);
+  const { bucket } = options;
+  return {
+    deadlineMs: DEADLINE_MS,
+    async upload(object, signal) {
+      const command = new PutObjectCommand({
+        Bucket: bucket,
+        Key: object.key,
+        Body: joinPieces(object),
+        ContentLength: object.bodyBytes,
+        // No Content-Encoding: HTTP clients would unpack the object under its .gz name.
+        ContentType: 'application/gzip',
+        Metadata: metadataOf(object.metadata),
+      });
+      try {
+        const output = await client.send(command, { abortSignal: signal });
+        return judgeSuccess(output.$metadata.httpStatusCode ?? 0, output.ETag);
+      } catch (error) {
+        const outcome = judgeFailure(error, deps.clock.now());
+        if (outcome === undefined) throw error;
+        return outcome;
+      }
+    },
+    async close() {
+      client.destroy();
+    },
+  };
+}
+
+/**
+ * Everything that the SDK would else look up in the environment or in `~/.aws` is given here, so that
+ * neither can move a destination.
+ */
+function createClient(options: S3PutOptions, deps: DestinationDeps): S3Client {
+  const { target, region, credentials, isAws } = options;
+  const agent = createGuardedAgent(target, LIMITS, deps.logger);
+  const checksums = isAws ? 'WHEN_SUPPORTED' : 'WHEN_REQUIRED';
+  return new S3Client({
+    endpoint: target.url.origin,
+    region,
+    credentials: {
+      accessKeyId: credentials.accessKeyId,
+      secretAccessKey: credentials.secretAccessKey.reveal(),
+    },
+    forcePathStyle: !isAws,
+    // CRC-32 is kept with the object on AWS, but other stores answer 501 to it. There the signed SHA-256
+    // of the payload, which every SigV4 request carries, makes a flipped bit an error.
+    requestChecksumCalculation: checksums,
+    responseChecksumValidation: checksums,
+    // Our own loop owns retries; else they multiply.
+    maxAttempts: 1,
+    retryMode: 'standard',
+    // R2 does not answer "100 Continue": the SDK would wait 6 s for it.
+    expectContinueHeader: false,
+    requestHandler: new NodeHttpHandler(
+      agent instanceof HttpsAgent ? { httpsAgent: agent } : { httpAgent: agent },
+    ),
+    authSchemePreference: ['aws.auth#sigv4'],
+    defaultsMode: 'standard',
+    disableS3ExpressSessionAuth: true,
+    useArnRegion: false,
+    useDualstackEndpoint: false,
+    useFipsEndpoint: false,
+    userAgentAppId: 'Trailpush',
+  });
+}
+
+/** The SDK hashes the body before it sends it, so it needs one piece. */
+function joinPieces({ body, bodyBytes }: ObjectToPut): Uint8Array {
+  const [first] = body;
+  return first !== undefined && body.length === 1 ? first : Buffer.concat(body, bodyBytes);
+}
+
+function metadataOf(metadata: ObjectMetadata): Record<string, string> {
+  return {
+    'job-id': String(metadata.jobId),
+    topic: metadata.topic,
+    partition: String(metadata.partition),
+    'first-offset': String(metadata.firstOffset),
+    'last-offset': String(metadata.lastOffset),
+    records: String(metadata.records),
+  };
+}
+
+function judgeSuccess(status: number, etag: string | undefined): Outcome {
+  if (status === 200 && etag !== undefined && etag !== '') return { kind: 'delivered', status };
+  const hint = 'without an ETag: something other than an object store answered, a proxy perhaps';
+  return { kind: 'failed', verdict: s3Verdict(status, undefined, undefined), status, hint };
+}
+
+/** Undefined when there was no answer to judge. */
+function judgeFailure(error: unknown, nowMs: number): Outcome | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const answer = answerOf(error);
+  if (answer === undefined) return undefined;
+  const { status, headers } = answer;
+  // Where the answer was not XML, the SDK has no code.
+  const hasCode = error instanceof S3ServiceException && !/^(?:Unknown|\d+$)/.test(error.name);
+  const code = hasCode ? error.name : undefined;
+  const retryAfterMs = parseRetryAfter(headers['retry-after'], nowMs);
+  const region = headers['x-amz-bucket-region'];
+  return {
+    kind: 'failed',
+    verdict: s3Verdict(status, code, retryAfterMs),
+    status,
+    answer: hasCode ? `${error.name}: ${error.message}` : 'the answer was no answer of S3',
+    ...(region !== undefined && status >= 300 && status < 500 && /^[a-z0-9-]{1,40}$/.test(region)
+      ? { hint: `the bucket is in region ${region}` }
+      : {}),
+  };
+}
+
+interface ErrorAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | undefined>>;
+}
+
+/** Status and headers from an error of the SDK, whichever way it was thrown. */
+function answerOf(error: Error): ErrorAnswer | undefined {
+  const { $response: response } = error as { $response?: unknown };
+  if (typeof response !== 'object' || response === null) return undefined;
+  const { statusCode, headers } = response as { statusCode?: unknown; headers?: unknown };
+  if (typeof statusCode !== 'number' || typeof headers !== 'object' || headers === null) {
+    return undefined;
+  }
+  return { status: statusCode, headers: headers as ErrorAnswer['headers'] };
+}
