@@ -1,0 +1,208 @@
+import {
+  StoreUnavailableError,
+  type ClaimedPartition,
+  type Clock,
+  type CursorRow,
+  type Gap,
+  type LastRead,
+  type Logger,
+  type NewDeadLetter,
+  type Plan,
+  type ProgressStore,
+} from '@trailpush/core';
+
+const STORE_RETRY_MS = 1000;
+
+/** Ownership of the partition has passed on: everything in memory about it is void. */
+export class LostPartitionError extends Error {}
+
+/**
+ * Progress of one owned partition: one write at a time, each fenced by our epoch and repeated until it
+ * is confirmed. `rows` mirrors the stored cursor rows exactly, because nobody else may write them:
+ * what a plan's `first` must be is read from here, inside the same turn that stores it.
+ */
+export class FencedProgress {
+  readonly ownership: ClaimedPartition;
+  readonly rows = new Map<number, CursorRow>();
+  readonly #store: ProgressStore;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #signal: AbortSignal;
+  #liveFrom: number;
+  #turn: Promise<unknown> = Promise.resolve();
+  #deadLetters: NewDeadLetter[] = [];
+  /** Added and not yet known to be durable. */
+  #unsaved = 0;
+  #deadLetterId = 0;
+
+  constructor(options: {
+    store: ProgressStore;
+    ownership: ClaimedPartition;
+    clock: Clock;
+    logger: Logger;
+    signal: AbortSignal;
+  }) {
+    this.#store = options.store;
+    this.ownership = options.ownership;
+    this.#liveFrom = options.ownership.liveFrom;
+    this.#clock = options.clock;
+    this.#logger = options.logger;
+    this.#signal = options.signal;
+    for (const row of options.ownership.cursors) this.rows.set(row.jobId, row);
+  }
+
+  /** What all attached jobs without a row still owe, as stored. */
+  get liveFrom(): number {
+    return this.#liveFrom;
+  }
+
+  /** Dead letters with a larger id are not yet known. */
+  get deadLetterId(): number {
+    return this.#deadLetterId;
+  }
+
+  addDeadLetter(letter: NewDeadLetter): void {
+    this.#deadLetters.push(letter);
+    this.#unsaved++;
+  }
+
+  /** Resolves when every dead letter that was added is durable. */
+  async flushDeadLetters(): Promise<void> {
+    if (this.#unsaved > 0) await this.#exclusively(() => this.#saveDeadLetters());
+  }
+
+  /**
+   * Stores the plan that `make` makes of its first offset: the job's tail as stored, or `fallback`
+   * when the job has no row. `make` is called again with the next `choice` when the name is taken, and
+   * may call it off. Undefined: called off, or the stored tail is another one: reload the job.
+   */
+  async insertPlan(
+    jobId: number,
+    tail: number | undefined,
+    fallback: number,
+    make: (first: number, choice: number) => Plan | undefined,
+  ): Promise<Plan | undefined> {
+    return this.#exclusively(async () => {
+      await this.#saveDeadLetters();
+      const first = tail ?? this.rows.get(jobId)?.cursor ?? fallback;
+      for (let choice = 0; ; choice++) {
+        const plan = make(first, choice);
+        if (!plan) return undefined;
+        const result = await this.#repeat(() => this.#store.insertPlan(this.ownership, plan));
+        if (result === 'stale') throw new LostPartitionError();
+        if (result === 'conflict') return undefined;
+        if (result === 'key_taken') continue;
+        if (!this.rows.has(jobId)) this.rows.set(jobId, { jobId, cursor: first, detached: false });
+        return plan;
+      }
+    });
+  }
+
+  /** The stored cursor after the plan was confirmed; undefined: reload the job. */
+  async confirmPlan(plan: Plan): Promise<number | undefined> {
+    return this.#exclusively(async () => {
+      const request = { jobId: plan.jobId, first: plan.first, confirmedAtMs: this.#clock.now() };
+      const answer = await this.#repeat(() => this.#store.confirmPlan(this.ownership, request));
+      if (answer.result === 'stale') throw new LostPartitionError();
+      if (answer.result === 'conflict') return undefined;
+      const row = this.rows.get(plan.jobId);
+      this.rows.set(plan.jobId, {
+        jobId: plan.jobId,
+        cursor: answer.cursor,
+        detached: row?.detached ?? false,
+      });
+      return answer.cursor;
+    });
+  }
+
+  /** False: reload the job. `key_taken` is answered by the next choice, as in `insertPlan`. */
+  async replacePlan(make: (choice: number) => Plan): Promise<Plan | undefined> {
+    return this.#exclusively(async () => {
+      for (let choice = 0; ; choice++) {
+        const plan = make(choice);
+        const result = await this.#repeat(() => this.#store.replacePlan(this.ownership, plan));
+        if (result === 'stale') throw new LostPartitionError();
+        if (result === 'conflict') return undefined;
+        if (result === 'replaced') return plan;
+      }
+    });
+  }
+
+  /** Stores where everybody stands; `snapshot` is taken inside the turn, when no other write is under way. */
+  async pin(
+    snapshot: () => { liveFrom: number; lastRead: LastRead | null; cursors: CursorRow[]; idle: number[] },
+  ): Promise<void> {
+    await this.#exclusively(async () => {
+      await this.#saveDeadLetters();
+      const { liveFrom, lastRead, cursors, idle } = snapshot();
+      const changed = cursors.filter((row) => {
+        const stored = this.rows.get(row.jobId);
+        return stored?.cursor !== row.cursor || stored.detached !== row.detached;
+      });
+      const idleJobIds = idle.filter((jobId) => this.rows.has(jobId));
+      if (changed.length === 0 && idleJobIds.length === 0 && liveFrom === this.#liveFrom) return;
+      const pin = { liveFrom, lastRead, cursors: changed, idleJobIds };
+      const kept = await this.#repeat(() => this.#store.pin(this.ownership, pin));
+      if (!kept) throw new LostPartitionError();
+      this.#liveFrom = liveFrom;
+      for (const row of changed) this.rows.set(row.jobId, row);
+      for (const jobId of idleJobIds) this.rows.delete(jobId);
+    });
+  }
+
+  /** Stores that offsets were lost, and moves the job's cursor past them. */
+  async recordGap(gap: Gap): Promise<void> {
+    await this.#exclusively(async () => {
+      const kept = await this.#repeat(() => this.#store.recordGap(this.ownership, gap));
+      if (!kept) throw new LostPartitionError();
+      this.rows.set(gap.jobId, { jobId: gap.jobId, cursor: gap.to, detached: true });
+    });
+  }
+
+  /** Cursor row and open plans of one job as stored, with the mirror brought up to date. */
+  async loadJob(jobId: number): Promise<{ row: CursorRow | undefined; plans: readonly Plan[] }> {
+    return this.#exclusively(async () => {
+      const loaded = await this.#repeat(() => this.#store.loadJob(this.ownership, jobId));
+      if (loaded.cursor) this.rows.set(jobId, loaded.cursor);
+      else this.rows.delete(jobId);
+      return { row: loaded.cursor, plans: loaded.plans };
+    });
+  }
+
+  async deadLettersOf(plan: Plan): Promise<ReadonlySet<number>> {
+    const { topic, partition } = this.ownership;
+    const range = { topic, partition, first: plan.first, last: plan.last };
+    return new Set(await this.#repeat(() => this.#store.deadLetterOffsets(range, plan.deadLetterId)));
+  }
+
+  async #saveDeadLetters(): Promise<void> {
+    const letters = this.#deadLetters;
+    if (letters.length === 0) return;
+    this.#deadLetters = [];
+    this.#deadLetterId = await this.#repeat(() => this.#store.saveDeadLetters(letters));
+    this.#unsaved -= letters.length;
+  }
+
+  async #exclusively<T>(write: () => Promise<T>): Promise<T> {
+    const before = this.#turn;
+    const mine = before.then(() => {
+      this.#signal.throwIfAborted();
+      return write();
+    });
+    this.#turn = mine.catch(() => undefined);
+    return mine;
+  }
+
+  /** A store that is away is waited for: nothing may be forgotten, and nothing may be assumed. */
+  async #repeat<T>(write: () => Promise<T>): Promise<T> {
+    for (;;) {
+      try {
+        return await write();
+      } catch (error) {
+        if (!(error instanceof StoreUnavailableError)) throw error;
+        this.#logger.warn({ error: error.message }, 'the progress store is away, trying again');
+        await this.#clock.sleep(STORE_RETRY_MS, this.#signal);
+      }
+    }
+  }
+}

@@ -1,0 +1,30 @@
+import type { Destination, Job, ParsedDestination } from '@trailpush/core';
+import type { BatchLimits } from './batch.ts';
+import type { Content } from './content.ts';
+import type { JobHealth } from './job-health.ts';
+
+const DEFAULT_MAX_RECORDS = 100_000;
+const DEFAULT_MAX_AGE_MS = 30_000;
+/** Also an operator's ceiling: a larger `max_upload_bytes` has no effect. */
+const MAX_PAYLOAD_BYTES = 64 * 1024 * 1024;
+
+/** A job as this process serves it. A new revision of the job gives a new one, with the same health. */
+export interface OpenJob {
+  readonly job: Job;
+  readonly content: Content;
+  readonly limits: BatchLimits;
+  /** Parsed anew with each revision, so that a repaired credential frees a stuck plan. */
+  readonly place: ParsedDestination;
+  readonly destination: Destination;
+  readonly health: JobHealth;
+}
+
+/** Limits of a job's batches; 0 means the default. */
+export function batchLimits(job: Job): BatchLimits {
+  const { maxUploadBytes, maxUploadRecords, maxUploadIntervalSeconds } = job.spec;
+  return {
+    maxBytes: Math.min(maxUploadBytes || MAX_PAYLOAD_BYTES, MAX_PAYLOAD_BYTES),
+    maxRecords: maxUploadRecords || DEFAULT_MAX_RECORDS,
+    maxAgeMs: maxUploadIntervalSeconds * 1000 || DEFAULT_MAX_AGE_MS,
+  };
+}

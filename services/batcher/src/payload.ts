@@ -1,0 +1,139 @@
+import { createHash } from 'node:crypto';
+import { constants, crc32, deflateRaw, type ZlibOptions } from 'node:zlib';
+import type { MemoryBudget } from './memory-budget.ts';
+
+/**
+ * Version of everything that turns a range of offsets into payload bytes. It is stored with each plan:
+ * a payload that differs under one version is a fault, under another it is an upgrade.
+ */
+export const ENCODER_VERSION = 1;
+
+/**
+ * Payload bytes of one deflate slice. Slices are cut at multiples of it, wherever lines end, so that
+ * equal payloads compress to equal bytes. Larger slices compress no better (under 1 % at 1 MiB) and hold
+ * more memory in each open batch; smaller ones cost a call each.
+ */
+export const SLICE_BYTES = 512 * 1024;
+
+/** Most open batches of a quiet system hold a few lines only, so buffers start small and double. */
+const FIRST_BUFFER_BYTES = 16 * 1024;
+
+const GZIP_HEADER = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255]);
+
+/** A finished payload: one gzip member in pieces. */
+export interface Payload {
+  readonly pieces: readonly Uint8Array[];
+  /** Bytes of all pieces: what goes over the wire. */
+  readonly wireBytes: number;
+}
+
+/**
+ * Collects the lines of one batch and holds them compressed. Full slices are compressed on the thread
+ * pool while the next one fills; CRC-32 and SHA-256 are carried along.
+ */
+export class PayloadBuilder {
+  readonly #budget: MemoryBudget;
+  readonly #options: ZlibOptions;
+  readonly #hash = createHash('sha256');
+  #crc = 0;
+  #slice: Buffer | undefined;
+  #filled = 0;
+  #bytes = 0;
+  #heldBytes = 0;
+  readonly #pieces: Promise<Uint8Array | undefined>[] = [];
+  #released = false;
+
+  constructor(budget: MemoryBudget, gzipLevel: number) {
+    this.#budget = budget;
+    this.#options = { level: gzipLevel, memLevel: 9, chunkSize: 128 * 1024 };
+  }
+
+  /** Uncompressed bytes so far. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** What this payload takes of the memory budget now. */
+  get heldBytes(): number {
+    return this.#heldBytes;
+  }
+
+  append(source: Buffer, length: number): void {
+    this.#bytes += length;
+    let from = 0;
+    while (from < length) {
+      const slice = this.#room(length - from);
+      const take = Math.min(length - from, SLICE_BYTES - this.#filled);
+      source.copy(slice, this.#filled, from, from + take);
+      this.#filled += take;
+      from += take;
+      if (this.#filled === SLICE_BYTES) this.#compress(constants.Z_SYNC_FLUSH);
+    }
+  }
+
+  /** SHA-256 over the payload, hex. Ends the payload: nothing can be appended after it. */
+  seal(): string {
+    this.#compress(constants.Z_FINISH);
+    return this.#hash.digest('hex');
+  }
+
+  /** The gzip member; only after `seal`. Undefined when the payload was released meanwhile. */
+  async finish(): Promise<Payload | undefined> {
+    const slices = await Promise.all(this.#pieces);
+    if (this.#released) return undefined;
+    const trailer = Buffer.alloc(8);
+    trailer.writeUInt32LE(this.#crc, 0);
+    trailer.writeUInt32LE(this.#bytes % 2 ** 32, 4);
+    const pieces = [GZIP_HEADER, ...slices.filter((slice) => slice !== undefined), trailer];
+    return { pieces, wireBytes: pieces.reduce((sum, piece) => sum + piece.length, 0) };
+  }
+
+  /** Gives the memory back. Safe at any time, also while slices are being compressed. */
+  release(): void {
+    this.#released = true;
+    this.#slice = undefined;
+    this.#pieces.length = 0;
+    this.#hold(-this.#heldBytes);
+  }
+
+  #hold(delta: number): void {
+    this.#heldBytes += delta;
+    this.#budget.hold(delta);
+  }
+
+  /** The open slice with room for `wanted` more bytes, or as many as a slice may have. */
+  #room(wanted: number): Buffer {
+    const needed = Math.min(this.#filled + wanted, SLICE_BYTES);
+    const old = this.#slice;
+    if (old && old.length >= needed) return old;
+    let size = old?.length ?? FIRST_BUFFER_BYTES;
+    while (size < needed) size *= 2;
+    const grown = Buffer.allocUnsafeSlow(Math.min(size, SLICE_BYTES));
+    old?.copy(grown, 0, 0, this.#filled);
+    this.#slice = grown;
+    this.#hold(grown.length - (old?.length ?? 0));
+    return grown;
+  }
+
+  /** Hands the open slice to the thread pool; until it is compressed, both count. */
+  #compress(finishFlush: number): void {
+    const buffer = this.#slice ?? Buffer.alloc(0);
+    const raw = buffer.subarray(0, this.#filled);
+    this.#slice = undefined;
+    this.#filled = 0;
+    this.#crc = crc32(raw, this.#crc);
+    this.#hash.update(raw);
+    this.#budget.compressing(raw.length);
+    this.#pieces.push(
+      new Promise((resolve, reject) => {
+        deflateRaw(raw, { ...this.#options, finishFlush }, (error, compressed) => {
+          this.#budget.compressing(-raw.length);
+          if (this.#released) return resolve(undefined);
+          if (error) return reject(error);
+          this.#hold(compressed.length - buffer.length);
+          resolve(compressed);
+        });
+      }),
+    );
+  }
+}

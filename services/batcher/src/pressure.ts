@@ -1,0 +1,35 @@
+import type { MemoryBudget } from './memory-budget.ts';
+import type { Track } from './track.ts';
+
+/** Batches closed early in one go; what they free comes with their delivery. */
+const MAX_EARLY_CLOSES = 64;
+
+/**
+ * What gives way when the budget runs short, in this order: jobs that fail (their batches and bodies can
+ * be read again), batches that wait in the catch-up lane for a free plan, then the largest open batches,
+ * which are closed early. Only when that is not enough do lanes wait. Nothing is ever dropped that the
+ * log does not still hold under a cursor or a plan.
+ *
+ * `closeEarly` closes one attached track's batch.
+ */
+export function relievePressure(
+  tracks: readonly Track[],
+  budget: MemoryBudget,
+  closeEarly: (track: Track) => void,
+): void {
+  for (const track of tracks) {
+    if (!track.open.health.failing) continue;
+    if (track.lane === 'live') track.detach();
+    for (const delivery of track.deliveries) delivery.dropBody();
+  }
+  if (!budget.underPressure) return;
+  for (const track of tracks) if (track.blocked) track.detach();
+  if (!budget.underPressure) return;
+  const open = tracks.filter((track) => track.batch !== undefined);
+  open.sort((a, b) => heldBytes(b) - heldBytes(a));
+  for (const track of open.slice(0, MAX_EARLY_CLOSES)) closeEarly(track);
+}
+
+function heldBytes(track: Track): number {
+  return track.batch?.payload.heldBytes ?? 0;
+}

@@ -1,0 +1,88 @@
+import type { LogRecord, Plan } from '@trailpush/core';
+import type { Content } from './content.ts';
+import type { Delivery } from './delivery.ts';
+import { ENCODER_VERSION, PayloadBuilder } from './payload.ts';
+import type { Shared } from './shared.ts';
+import type { Taker } from './sweep.ts';
+import type { Lane, Track } from './track.ts';
+
+/** The payload under a plan is not what was promised: somebody must look before anything is put. */
+export class PayloadMismatchError extends Error {}
+
+/**
+ * Makes the body of a stored plan again: the same offsets, the same content revision, and therefore the
+ * same payload, which its hash proves.
+ */
+export class Render implements Taker {
+  readonly track: Track;
+  readonly delivery: Delivery;
+  readonly plan: Plan;
+  readonly content: Content;
+  /** The next offset to look at. */
+  position: number;
+  sweeping = false;
+  readonly #skip: ReadonlySet<number>;
+  readonly #builder: PayloadBuilder;
+  #records = 0;
+
+  private constructor(
+    at: { track: Track; delivery: Delivery; plan: Plan; content: Content; skip: ReadonlySet<number> },
+    shared: Shared,
+  ) {
+    this.track = at.track;
+    this.delivery = at.delivery;
+    this.plan = at.plan;
+    this.content = at.content;
+    this.position = at.plan.first;
+    this.#skip = at.skip;
+    this.#builder = new PayloadBuilder(shared.budget, shared.gzipLevel);
+  }
+
+  /** @throws PayloadMismatchError when the content revision of the plan is not stored any more. */
+  static async open(track: Track, delivery: Delivery, plan: Plan, shared: Shared): Promise<Render> {
+    const skip = await track.progress.deadLettersOf(plan);
+    let { content } = track;
+    if (plan.contentRevision !== track.contentRevision) {
+      const spec = await shared.jobs.loadContent(plan.jobId, plan.contentRevision);
+      if (!spec) throw new PayloadMismatchError(`content revision ${plan.contentRevision} is not stored`);
+      content = shared.contents.compile(spec);
+    }
+    return new Render({ track, delivery, plan, content, skip }, shared);
+  }
+
+  get done(): boolean {
+    return this.position > this.plan.last;
+  }
+
+  wants(lane: Lane, offset: number): boolean {
+    return lane === 'catch-up' && offset >= this.position && offset <= this.plan.last && !this.#skip.has(offset);
+  }
+
+  take(_record: LogRecord, line: Buffer, length: number): void {
+    this.#builder.append(line, length);
+    this.#records++;
+  }
+
+  /** Hands the body to the delivery, once all offsets were seen. @throws PayloadMismatchError */
+  async finish(): Promise<void> {
+    const payloadHash = this.#builder.seal();
+    const same = payloadHash === this.plan.payloadHash;
+    if (!same && this.plan.encoderVersion === ENCODER_VERSION) {
+      this.#builder.release();
+      throw new PayloadMismatchError(
+        `offsets ${this.plan.first} to ${this.plan.last} of partition ${this.plan.partition} gave ` +
+          `${this.#records} records with hash ${payloadHash.slice(0, 16)}, and the plan says ` +
+          `${this.plan.records} with ${this.plan.payloadHash.slice(0, 16)}`,
+      );
+    }
+    if (!same) {
+      const plan = { ...this.plan, payloadHash, encoderVersion: ENCODER_VERSION };
+      this.delivery.plan = await this.track.progress.replacePlan(() => plan);
+    }
+    this.delivery.adopt(this.#builder);
+  }
+
+  abandon(): void {
+    this.#builder.release();
+  }
+}

@@ -1,0 +1,236 @@
+import type { CursorRow, LogRecord, Plan } from '@trailpush/core';
+import { Batch, type CloseReason } from './batch.ts';
+import { deliver, Delivery } from './delivery.ts';
+import type { FencedProgress } from './fenced-progress.ts';
+import type { OpenJob } from './open-job.ts';
+import type { Shared } from './shared.ts';
+import type { Taker } from './sweep.ts';
+
+/** Batches of one job and partition that may be under way at once. */
+export const MAX_OPEN_PLANS = 4;
+
+/** Who serves the job here; `none` while it is disabled. */
+export type Lane = 'live' | 'catch-up' | 'none';
+
+/** What a track tells its partition. */
+export interface TrackOwner {
+  /** Everything below was offered to all attached tracks. */
+  livePosition(): number;
+  /** Up to here the live lane is looking right now: from here on a track may join it. */
+  liveHorizon(): number;
+  /** The catch-up lane has something to do. */
+  wakeCatchUp(): void;
+  /** What is stored differs from what this track believes, or its delivery broke. */
+  deliveryEnded(track: Track, error: unknown): void;
+}
+
+/**
+ * One job in one partition: the offset it stands at, its open batch, and its deliveries in order.
+ *
+ * - lane `live` (attached): looks at everything that the live lane reads, from `position` on.
+ * - lane `catch-up` (detached): `position` is the next offset to look at; the lane brings it forward.
+ *   When it reaches the live lane's position the track is attached with all that it holds.
+ * - Detaching throws the open batch away, since the log is the buffer, and keeps the deliveries.
+ */
+export class Track implements Taker {
+  readonly jobId: number;
+  readonly progress: FencedProgress;
+  open: OpenJob;
+  lane: Lane = 'live';
+  position: number;
+  batch: Batch | undefined;
+  deliveries: Delivery[] = [];
+  /** Set while the open batch is full and no plan is free; only in the catch-up lane. */
+  blocked = false;
+  /**
+   * Set while the catch-up lane goes through records that it read for this track among others. Whatever
+   * moves the track meanwhile clears it, so that the lane neither feeds it on from the middle nor
+   * brings its position forward.
+   */
+  sweeping = false;
+  readonly #shared: Shared;
+  readonly #owner: TrackOwner;
+  #stop = new AbortController();
+
+  constructor(options: {
+    open: OpenJob;
+    progress: FencedProgress;
+    position: number;
+    shared: Shared;
+    owner: TrackOwner;
+  }) {
+    this.jobId = options.open.job.id;
+    this.open = options.open;
+    this.progress = options.progress;
+    this.position = options.position;
+    this.#shared = options.shared;
+    this.#owner = options.owner;
+  }
+
+  get content() {
+    return this.open.content;
+  }
+
+  get contentRevision(): number {
+    return this.open.job.contentRevision;
+  }
+
+  get signal(): AbortSignal {
+    return this.#stop.signal;
+  }
+
+  /** The next offset that no delivery covers: where a batch that starts now begins. */
+  get tail(): number {
+    const last = this.deliveries.at(-1);
+    if (last) return last.last + 1;
+    if (this.batch) return this.batch.firstOffset;
+    return this.lane === 'live' ? Math.max(this.position, this.#owner.livePosition()) : this.position;
+  }
+
+  /** The lowest offset that is not known to be delivered; undefined when nothing is owed. */
+  get owedFrom(): number | undefined {
+    const head = this.deliveries[0];
+    const row = this.progress.rows.get(this.jobId);
+    if (head) return head.plan?.first ?? row?.cursor ?? head.firstOffset;
+    if (this.batch) return this.batch.firstOffset;
+    if (this.lane !== 'live' || this.position > this.#owner.livePosition()) return this.position;
+    return undefined;
+  }
+
+  wants(lane: Lane, offset: number): boolean {
+    if (this.lane !== lane || offset < this.position) return false;
+    return lane === 'live' || this.sweeping;
+  }
+
+  /** Adds one line. What cannot be taken now is read again later. */
+  take(record: LogRecord, line: Buffer, length: number): void {
+    const limit = this.batch?.wouldPass(this.open.limits, length);
+    if (limit && !this.close(record.offset - 1, limit)) {
+      if (this.lane === 'live') this.detach();
+      else {
+        this.blocked = true;
+        this.sweeping = false;
+        this.position = record.offset;
+      }
+      return;
+    }
+    this.batch ??= new Batch({
+      budget: this.#shared.budget,
+      gzipLevel: this.#shared.gzipLevel,
+      firstOffset: record.offset,
+      nowMs: this.#shared.clock.monotonic(),
+    });
+    this.batch.append(line, length, record);
+  }
+
+  /**
+   * Closes the open batch, `lookedAt` being the last offset that was looked at, as far as is known.
+   * False: no plan is free.
+   */
+  close(lookedAt: number, reason: CloseReason): boolean {
+    if (!this.batch) return true;
+    if (this.deliveries.length >= MAX_OPEN_PLANS) return false;
+    const last = Math.max(lookedAt, this.batch.lastOffset);
+    const delivery = Delivery.ofBatch(this.batch, last, reason);
+    this.batch = undefined;
+    this.deliveries.push(delivery);
+    this.#run(delivery);
+    return true;
+  }
+
+  /** From the live lane, or from nowhere, to the catch-up lane. */
+  detach(): void {
+    this.position = this.tail;
+    this.lane = 'catch-up';
+    this.blocked = false;
+    this.sweeping = false;
+    this.#dropBatch();
+    this.#owner.wakeCatchUp();
+  }
+
+  attach(): void {
+    this.lane = 'live';
+    this.sweeping = false;
+  }
+
+  /** Stops serving a disabled job; what is stored of it stays. */
+  park(): void {
+    if (this.lane === 'none') return;
+    this.detach();
+    this.lane = 'none';
+    this.#stop.abort();
+    for (const delivery of this.deliveries) delivery.dropBody();
+  }
+
+  /** Serves a parked job again, from where it stopped. */
+  unpark(): void {
+    if (this.lane !== 'none') return;
+    this.lane = 'catch-up';
+    this.#stop = new AbortController();
+    for (const delivery of this.deliveries) this.#run(delivery);
+    this.#owner.wakeCatchUp();
+  }
+
+  /** Another revision of the job; content changes take effect at the first unplanned offset. */
+  revise(open: OpenJob): void {
+    const contentChanged = open.job.contentRevision !== this.contentRevision;
+    if (contentChanged && this.batch) this.detach();
+    this.open = open;
+  }
+
+  /**
+   * Takes over what is stored: after a claim, and when memory and store disagree. What lies between
+   * here and the live lane is the catch-up lane's to bring.
+   */
+  restore(row: CursorRow | undefined, plans: readonly Plan[]): void {
+    this.drop();
+    this.#stop = new AbortController();
+    this.blocked = false;
+    this.sweeping = false;
+    this.deliveries = plans.map((plan) => Delivery.ofPlan(plan));
+    const lastPlan = plans.at(-1);
+    this.position = lastPlan ? lastPlan.last + 1 : (row?.cursor ?? this.progress.liveFrom);
+    this.lane = this.position < this.#owner.liveHorizon() ? 'catch-up' : 'live';
+    for (const delivery of this.deliveries) this.#run(delivery);
+    this.#owner.wakeCatchUp();
+  }
+
+  /** The stored cursor after a confirmation: what lies below it is done. */
+  confirmed(cursor: number): void {
+    while ((this.deliveries[0]?.last ?? cursor) < cursor) this.deliveries.shift();
+    if (this.blocked) {
+      // The full batch can go now, and the lane may go on behind it.
+      this.blocked = !this.close(this.position - 1, 'bytes');
+    }
+    this.#owner.wakeCatchUp();
+  }
+
+  bodyWanted(): void {
+    this.#owner.wakeCatchUp();
+  }
+
+  /** Ends all work and gives all memory back. */
+  drop(): void {
+    this.#stop.abort();
+    this.#dropBatch();
+    for (const delivery of this.deliveries) delivery.release();
+    this.deliveries = [];
+  }
+
+  #dropBatch(): void {
+    this.batch?.payload.release();
+    this.batch = undefined;
+  }
+
+  #run(delivery: Delivery): void {
+    const { signal } = this;
+    deliver(delivery, this, this.#shared, signal).then(
+      (done) => {
+        if (!done && !signal.aborted) this.#owner.deliveryEnded(this, undefined);
+      },
+      (error: unknown) => {
+        if (!signal.aborted) this.#owner.deliveryEnded(this, error);
+      },
+    );
+  }
+}
