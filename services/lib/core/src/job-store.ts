@@ -32,8 +32,6 @@ export interface JobStore {
   ): Promise<Job | undefined>;
   /** Drops the job, its cursors and open plans, and keeps a deletion record. Undefined: no such job. */
   delete(accountId: string, id: number): Promise<{ droppedPlans: number } | undefined>;
-  /** True when the job was enabled once, so that it has a place to go on from. */
-  wasEnabled(accountId: string, id: number): Promise<boolean>;
   /** Enabled or not, of all accounts. */
   loadAll(): Promise<JobSet>;
   /** Content of an older revision, for the plans that are bound to it. */

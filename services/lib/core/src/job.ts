@@ -51,6 +51,8 @@ export interface Job {
   readonly revision: number;
   /** Grows only when dataset, filter or output options change; plans are bound to it. */
   readonly contentRevision: number;
+  /** True once it was enabled: it then has a place in the log, and is served or kept there. */
+  readonly wasEnabled: boolean;
   readonly spec: JobSpec;
   readonly status: JobStatus;
   readonly createdAtMs: number;

@@ -130,7 +130,8 @@ export type InsertPlanResult = 'inserted' | 'stale' | 'conflict' | 'key_taken';
  */
 export type ConfirmPlanResult =
   | { readonly result: 'confirmed'; readonly cursor: number }
-  | { readonly result: 'stale' | 'conflict' };
+  | { readonly result: 'stale' }
+  | { readonly result: 'conflict' };
 
 /**
  * Progress of delivery. Every method is one transaction and rejects with StoreUnavailableError when
