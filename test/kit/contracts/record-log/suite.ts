@@ -30,7 +30,7 @@ export interface RecordLogTopic {
 
 export interface RecordLogHarness {
   createTopic(): Promise<RecordLogTopic>;
-  /** True when several handles on one topic can be open, so that a group can have several members. */
+  /** True when several handles on one topic can be open at a time. */
   readonly severalHandles: boolean;
   /** A value of this size is taken (at least 2 MiB); one that is a tenth larger is refused. */
   readonly maxRecordBytes: number;

@@ -1,4 +1,9 @@
-import { LogClosedError, OffsetOutOfRangeError, messageOf } from '@trailpush/core';
+import {
+  LogClosedError,
+  LogUnavailableError,
+  OffsetOutOfRangeError,
+  messageOf,
+} from '@trailpush/core';
 import type {
   Clock,
   LogRecord,
@@ -100,7 +105,7 @@ export class EmbeddedReader implements PartitionReader {
       if (nextOffset === offset) return undefined;
       return { records, nextOffset, start: this.#bounds().start };
     } catch (error) {
-      health.failed('read', messageOf(error));
+      health.failed('read', this.#explain(error));
       return undefined;
     }
   }
@@ -118,6 +123,12 @@ export class EmbeddedReader implements PartitionReader {
     } finally {
       forget();
     }
+  }
+
+  #explain(error: unknown): string {
+    if (error instanceof LogUnavailableError) return error.message;
+    const { partition } = this;
+    return `partition ${partition} of the log is damaged (${messageOf(error)}): restore log.db from a backup`;
   }
 
   #nothing(): ReadResult {

@@ -72,7 +72,7 @@ function explain({ code = '', message }: Failure, dir: string): LogUnavailableEr
 
 function explanation(code: string, message: string, dir: string): string {
   if (code === 'SQLITE_FULL') {
-    return `the disk that holds ${dir} is full: free some space there; the log goes on by itself`;
+    return `the disk that holds ${dir} is full: free some space there`;
   }
   if (code === 'SQLITE_BUSY' || code === 'SQLITE_LOCKED') {
     return `the log in ${dir} is in use by another process: stop it, or choose another data folder`;

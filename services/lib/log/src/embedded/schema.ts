@@ -4,8 +4,8 @@ import Database from 'better-sqlite3';
 const SCHEMA_VERSION = 1;
 
 /**
- * Large enough that a chunk is few pages (4 KiB pages read a third slower), small enough that an
- * append of one record, which writes three pages and the file's header, stays a small write.
+ * Four times the default, for chunks of half a megabyte; an append of one record, which writes three
+ * or four pages, stays a small write.
  */
 const PAGE_BYTES = 16 * 1024;
 /** Pages wait in the write-ahead log until it has this size; a checkpoint stalls appends. */
