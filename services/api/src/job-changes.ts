@@ -1,0 +1,179 @@
+import {
+  InvalidJobError,
+  LogUnavailableError,
+  messageOf,
+  RevisionConflictError,
+  Secret,
+  type Dataset,
+  type Job,
+  type JobSpec,
+  type JobStore,
+  type ParsedDestination,
+  type RecordLog,
+  type Start,
+} from '@trailpush/core';
+
+import { ApiError, CODE, invalidProperty } from './envelope.ts';
+import { newJobSpec, type JobChange } from './job-shape.ts';
+
+/** What the API needs of `@trailpush/destinations`, with the operator's policy applied. */
+export interface DestinationConfs {
+  /** @throws InvalidDestinationError */
+  parse(conf: string): ParsedDestination;
+  redact(conf: string): string;
+  /** Puts stored secrets back in place of `REDACTED`. @throws InvalidDestinationError */
+  restore(sent: string, stored: string): string;
+}
+
+export interface JobChangeDeps {
+  readonly jobs: JobStore;
+  readonly log: Pick<RecordLog, 'topic' | 'bounds'>;
+  readonly datasets: ReadonlyMap<string, Dataset>;
+  readonly destinations: DestinationConfs;
+  readonly maxJobsPerAccount: number;
+}
+
+/** Two clients that edit one job at a time are rare; more than a few in a row are a loop somewhere. */
+const MAX_CONFLICTS = 3;
+
+/** Creates and changes jobs: merges what was sent with what is stored, and checks the whole. */
+export class JobChanges {
+  readonly #deps: JobChangeDeps;
+
+  constructor(deps: JobChangeDeps) {
+    this.#deps = deps;
+  }
+
+  /** @throws ApiError, InvalidJobError, InvalidDestinationError; 503 when the log cannot be asked. */
+  async create(accountId: string, change: JobChange): Promise<Job> {
+    const { jobs, datasets, maxJobsPerAccount } = this.#deps;
+    if (change.destinationConf === undefined) {
+      throw invalidProperty('destination_conf', 'destination_conf must be given');
+    }
+    if (change.dataset === undefined) {
+      throw invalidProperty('dataset', `dataset must be given: ${available(datasets)}`);
+    }
+    const base = newJobSpec(change.dataset, new Secret(change.destinationConf));
+    const spec = { ...base, kind: change.kind ?? '', ...change.settings };
+    this.#check(spec);
+    if ((await jobs.list(accountId)).length >= maxJobsPerAccount) {
+      const message = `creating a new job (for ${spec.dataset} dataset) is not allowed: exceeded max jobs allowed`;
+      throw new ApiError(403, [{ code: CODE.notAllowed, message }]);
+    }
+    return jobs.create(accountId, spec, spec.enabled ? await this.#startNow() : undefined);
+  }
+
+  /**
+   * Applies the properties that were sent; the others keep their values.
+   * @returns undefined when the account has no such job.
+   * @throws as `create`; RevisionConflictError after several lost races.
+   */
+  async update(accountId: string, id: number, change: JobChange): Promise<Job | undefined> {
+    for (let conflicts = 0; ; conflicts += 1) {
+      try {
+        return await this.#tryUpdate(accountId, id, change);
+      } catch (error) {
+        if (!(error instanceof RevisionConflictError) || conflicts === MAX_CONFLICTS) throw error;
+      }
+    }
+  }
+
+  async #tryUpdate(accountId: string, id: number, change: JobChange): Promise<Job | undefined> {
+    const { jobs } = this.#deps;
+    const stored = await jobs.get(accountId, id);
+    if (stored === undefined) return undefined;
+    const spec = this.#merge(stored.spec, change);
+    this.#check(spec);
+    if (sameSpec(spec, stored.spec)) return stored;
+    const isFirstEnabling = spec.enabled && !stored.wasEnabled;
+    return jobs.update(accountId, id, {
+      spec,
+      expectedRevision: stored.revision,
+      contentChanged:
+        spec.filter !== stored.spec.filter || spec.outputOptions !== stored.spec.outputOptions,
+      start: isFirstEnabling ? await this.#startNow() : undefined,
+    });
+  }
+
+  #merge(stored: JobSpec, change: JobChange): JobSpec {
+    rejectFixed('dataset', change.dataset, stored.dataset);
+    rejectFixed('kind', change.kind, stored.kind);
+    const { destinationConf } = change;
+    return {
+      ...stored,
+      ...change.settings,
+      destinationConf:
+        destinationConf === undefined
+          ? stored.destinationConf
+          : new Secret(
+              this.#deps.destinations.restore(destinationConf, stored.destinationConf.reveal()),
+            ),
+    };
+  }
+
+  #check(spec: JobSpec): void {
+    const dataset = this.#deps.datasets.get(spec.dataset);
+    if (dataset === undefined) {
+      const message = `dataset ${JSON.stringify(spec.dataset.slice(0, 80))} does not exist: ${available(this.#deps.datasets)}`;
+      throw invalidProperty('dataset', message);
+    }
+    if (spec.kind === 'edge') {
+      throw invalidProperty('kind', 'kind "edge" is only available for the http_requests dataset');
+    }
+    // Ignored beside output_options; alone it would silently deliver other fields than it asks for.
+    if ((spec.logpullOptions ?? '') !== '' && spec.outputOptions === null) {
+      const message = 'logpull_options is deprecated and not applied: send output_options';
+      throw invalidProperty('logpull_options', message);
+    }
+    checkFilter(dataset, spec.filter);
+    dataset.parseOutputOptions(spec.outputOptions);
+    this.#deps.destinations.parse(spec.destinationConf.reveal());
+  }
+
+  /** A job's first events are those after its enabling, so the log is asked before anything is stored. */
+  async #startNow(): Promise<Start> {
+    const { log } = this.#deps;
+    try {
+      const bounds = await log.bounds();
+      return {
+        topic: log.topic,
+        offsets: new Map(bounds.map(({ partition, end }) => [partition, end])),
+      };
+    } catch (error) {
+      if (!(error instanceof LogUnavailableError)) throw error;
+      const message = `the job was not saved, as the log could not be asked where the job is to start: ${messageOf(error)}; try again`;
+      throw new ApiError(503, [{ code: CODE.unavailable, message }]);
+    }
+  }
+}
+
+function available(datasets: ReadonlyMap<string, Dataset>): string {
+  return `this installation has ${[...datasets.keys()].join(', ')}`;
+}
+
+function rejectFixed(property: string, sent: string | undefined, stored: string): void {
+  if (sent === undefined || sent === stored) return;
+  throw invalidProperty(
+    property,
+    `${property} cannot be changed after the job was created (it is ${JSON.stringify(stored)}): create another job`,
+  );
+}
+
+function checkFilter(dataset: Dataset, filter: string): void {
+  try {
+    dataset.checkFilter(filter);
+  } catch (error) {
+    if (!(error instanceof InvalidJobError)) throw error;
+    // Its pointer leads into the text of the filter; for the client the filter is one value.
+    throw new InvalidJobError('/filter', error.message);
+  }
+}
+
+function sameSpec(a: JobSpec, b: JobSpec): boolean {
+  const comparable = ({ destinationConf, ...rest }: JobSpec) => ({
+    ...rest,
+    conf: destinationConf.reveal(),
+  });
+  const [left, right] = [comparable(a), comparable(b)];
+  return (Object.keys(left) as (keyof typeof left)[]).every((key) => left[key] === right[key]);
+}

@@ -1,0 +1,173 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Writable } from 'node:stream';
+
+import { createApi, type ApiDeps } from '@trailpush/api';
+import { Secret, type RecordLog } from '@trailpush/core';
+import { parseDestination, redactConf, restoreConf } from '@trailpush/destinations';
+import { openEmbeddedLog } from '@trailpush/log';
+import {
+  createHttpServer,
+  createLogger,
+  createMetrics,
+  Readiness,
+  systemClock,
+} from '@trailpush/runtime';
+import { openSqliteStores, type Stores } from '@trailpush/stores';
+import type { FastifyInstance } from 'fastify';
+
+import { encodeEvent } from '../../services/lib/datasets/src/event-codec.ts';
+import { parseEventItem } from '../../services/lib/datasets/src/event-item.ts';
+import { datasets } from '../../services/lib/datasets/src/registry.ts';
+
+export const ADMIN_TOKEN = 'test-admin-token-0123456789';
+
+/** What the API answers, as tests read it. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, unknown>>;
+  readonly text: string;
+  readonly body: {
+    readonly success: boolean;
+    readonly errors: readonly {
+      readonly code: number;
+      readonly message: string;
+      readonly source?: { readonly pointer: string };
+    }[];
+    readonly messages: readonly { readonly code: number; readonly message: string }[];
+    readonly result: unknown;
+  };
+}
+
+export interface ApiFixture {
+  /** Not listening; `inject` works, `listen` may be called. */
+  readonly app: FastifyInstance;
+  readonly log: RecordLog;
+  readonly stores: Stores;
+  /** Everything that was logged so far. */
+  logged(): string;
+  /** One call as the admin, with a JSON body when `body` is given. */
+  send(method: 'GET' | 'POST' | 'PUT' | 'DELETE', path: string, body?: object): Promise<Answer>;
+  /** The stored cursor of a job in each partition of the log. */
+  cursorsOf(jobId: number): Promise<Map<number, number>>;
+  /** From now on `bounds` and `append` fail with this error; undefined mends them. */
+  breakLog(error: Error | undefined): void;
+  close(): Promise<void>;
+}
+
+const MAX_RECORD_BYTES = 1024 * 1024;
+
+/** The API over a real SQLite database and a real embedded log in a folder of its own. */
+export async function startApi(
+  options: Partial<Pick<ApiDeps, 'relaxLimits' | 'maxJobsPerAccount' | 'maxRecordBytes'>> = {},
+): Promise<ApiFixture> {
+  const folder = await mkdtemp(join(tmpdir(), 'trailpush-api-'));
+  const lines: string[] = [];
+  const stream = new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      lines.push(chunk.toString());
+      done();
+    },
+  });
+  const logger = createLogger({ level: 'debug', stream });
+  const maxRecordBytes = options.maxRecordBytes ?? MAX_RECORD_BYTES;
+  const common = { clock: systemClock, logger };
+  const log = await openEmbeddedLog({ dir: folder, maxRecordBytes, ...common });
+  const stores = await openSqliteStores({
+    file: join(folder, 'state.db'),
+    secretKey: randomBytes(32),
+    ...common,
+  });
+  const metrics = createMetrics();
+  let broken: Error | undefined;
+  const breakable = {
+    topic: log.topic,
+    bounds: async () => (broken === undefined ? log.bounds() : Promise.reject(broken)),
+    append: async (records: Parameters<RecordLog['append']>[0]) =>
+      broken === undefined ? log.append(records) : Promise.reject(broken),
+  };
+  const app = createHttpServer({ logger, metrics, readiness: new Readiness() });
+  await app.register(
+    createApi({
+      jobs: stores.jobs,
+      log: breakable,
+      datasets: datasets({ lookup: () => 'unknown', wait: async () => undefined }),
+      destinations: {
+        parse: (conf) => parseDestination(conf, { allowPrivate: [], fileRoot: undefined }),
+        redact: redactConf,
+        restore: restoreConf,
+      },
+      encoder: lineEncoder(maxRecordBytes),
+      metrics: metrics.serving,
+      adminToken: new Secret(ADMIN_TOKEN),
+      relaxLimits: options.relaxLimits ?? false,
+      maxJobsPerAccount: options.maxJobsPerAccount ?? 100,
+      maxRecordBytes,
+    }),
+  );
+  return {
+    app,
+    log,
+    stores,
+    logged: () => lines.join(''),
+    send: (method, path, body) => send(app, method, path, body),
+    cursorsOf: (jobId) => cursorsOf(stores, log, jobId),
+    breakLog: (error) => {
+      broken = error;
+    },
+    close: async () => {
+      await app.close();
+      await stores.close();
+      await log.close();
+      await rm(folder, { recursive: true });
+    },
+  };
+}
+
+async function send(
+  app: FastifyInstance,
+  method: 'GET' | 'POST' | 'PUT' | 'DELETE',
+  url: string,
+  body: object | undefined,
+): Promise<Answer> {
+  const headers = { authorization: `Bearer ${ADMIN_TOKEN}` };
+  const payload = body === undefined ? {} : { payload: body };
+  const answer = await app.inject({ method, url, headers, ...payload });
+  return {
+    status: answer.statusCode,
+    headers: answer.headers,
+    text: answer.body,
+    body: answer.json<Answer['body']>(),
+  };
+}
+
+async function cursorsOf(
+  { progress }: Stores,
+  log: RecordLog,
+  jobId: number,
+): Promise<Map<number, number>> {
+  const cursors = new Map<number, number>();
+  for (const { partition } of await log.bounds()) {
+    const claim = { topic: log.topic, partition, owner: 'test', heldEpoch: undefined, logStart: 0 };
+    const { cursor } = await progress.loadJob(await progress.claim(claim), jobId);
+    if (cursor !== undefined) cursors.set(partition, cursor.cursor);
+  }
+  return cursors;
+}
+
+function lineEncoder(maxLineBytes: number): ApiDeps['encoder'] {
+  let ids = 0;
+  return {
+    encodeLine: (line) => {
+      const parsed = parseEventItem(line, {
+        maxLineBytes,
+        newId: () => `id-${String((ids += 1))}`,
+        nowMicros: () => systemClock.now() * 1000,
+      });
+      if (!parsed.ok) return parsed;
+      return { ok: true, record: { key: parsed.key, value: encodeEvent(parsed.event) } };
+    },
+  };
+}
