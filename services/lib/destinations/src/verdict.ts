@@ -118,7 +118,7 @@ const TLS_CONFIG_FAULT =
 export function faultOf(code: string | undefined): FaultRow {
   if (code === undefined) return row('retry', 'RequestError', '');
   if (TLS_CONFIG_FAULT.test(code)) {
-    return row('refused', 'ConnectionError', 'the TLS certificate or version was not accepted');
+    return row('refused', 'ConnectionError', '');
   }
   return FAULT_VERDICTS.get(code) ?? row('retry', 'RequestError', '');
 }

@@ -1,0 +1,85 @@
+import { createServer as createHttpServer, type IncomingMessage, type Server } from 'node:http';
+import { createServer as createHttpsServer, type ServerOptions } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { gunzipSync } from 'node:zlib';
+
+import { FaultScript, playAnswer, playBeforeBody } from './http-fault.ts';
+import { readBody } from './read-body.ts';
+
+/** One request that took effect. */
+export interface ReceivedRequest {
+  readonly method: string;
+  readonly url: string;
+  readonly headers: IncomingMessage['headers'];
+  /** As it came over the wire: gzip. */
+  readonly body: Buffer;
+}
+
+export interface HttpReceiverOptions {
+  readonly port?: number;
+  /** Serves HTTPS with these. */
+  readonly tls?: ServerOptions;
+}
+
+/** A receiver of POSTs that keeps what it was sent and answers 200. `faults` makes it misbehave. */
+export class HttpReceiver {
+  readonly received: ReceivedRequest[] = [];
+  readonly faults = new FaultScript();
+  readonly #server: Server;
+  readonly #scheme: 'http' | 'https';
+
+  private constructor(options: HttpReceiverOptions) {
+    const { tls } = options;
+    this.#scheme = tls === undefined ? 'http' : 'https';
+    this.#server = tls === undefined ? createHttpServer() : createHttpsServer(tls);
+  }
+
+  static async start(options: HttpReceiverOptions = {}): Promise<HttpReceiver> {
+    const receiver = new HttpReceiver(options);
+    const server = receiver.#server;
+    server.on('request', (request, response) => {
+      const fault = receiver.faults.take();
+      const serve = async (): Promise<void> => {
+        if (!(await playBeforeBody(fault, request))) return;
+        const body = await readBody(request);
+        const proceeds = fault === undefined || fault.then.kind === 'proceed';
+        if (proceeds || fault.store === true) {
+          const { method = '', url = '', headers } = request;
+          receiver.received.push({ method, url, headers, body });
+        }
+        if (proceeds) response.end();
+        else playAnswer(fault, response);
+      };
+      serve().catch(() => request.socket.destroy());
+    });
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(options.port ?? 0, '127.0.0.1', resolve);
+    });
+    return receiver;
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  get origin(): string {
+    return `${this.#scheme}://127.0.0.1:${this.port}`;
+  }
+
+  /** The lines of all requests that took effect, unpacked, in order of arrival. */
+  lines(): string[] {
+    return this.received.flatMap(({ body }) =>
+      gunzipSync(body)
+        .toString()
+        .split('\n')
+        .filter((line) => line !== ''),
+    );
+  }
+
+  async stop(): Promise<void> {
+    const closed = new Promise((resolve) => this.#server.close(resolve));
+    this.#server.closeAllConnections();
+    await closed;
+  }
+}
