@@ -1,0 +1,2 @@
+export { openPostgresStores, openSqliteStores, type Stores } from './stores.ts';
+export { SecretBox, SealBrokenError, type SealedPlace } from './secret-box.ts';

@@ -1,0 +1,165 @@
+import type { Clock, Job, JobSet, JobSpec, JobStore, Logger, Start } from '@trailpush/core';
+import type { Transaction } from 'kysely';
+
+import { raiseCounter, readCounter } from './counters.ts';
+import type { Database } from './database.ts';
+import type { JobChanges } from './job-changes.ts';
+import { jobOf, selectJob, selectJobs, type JobRow } from './job-rows.ts';
+import { createJob, deleteJob, lockJob, updateJob } from './job-writes.ts';
+import { numberRows } from './number-rows.ts';
+import { notifyOthers } from './postgres-notifications.ts';
+import type { Tables } from './schema.ts';
+import { SealBrokenError, type SecretBox } from './secret-box.ts';
+
+export interface JobStoreOptions {
+  readonly database: Database<Tables>;
+  readonly box: SecretBox;
+  readonly changes: JobChanges;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** Jobs in SQL. */
+export class SqlJobStore implements JobStore {
+  readonly #database: Database<Tables>;
+  readonly #box: SecretBox;
+  readonly #changes: JobChanges;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+
+  constructor({ database, box, changes, clock, logger }: JobStoreOptions) {
+    this.#database = database;
+    this.#box = box;
+    this.#changes = changes;
+    this.#clock = clock;
+    this.#logger = logger;
+  }
+
+  create(accountId: string, spec: JobSpec, start: Start | undefined): Promise<Job> {
+    const nowMs = this.#clock.now();
+    return this.#change(async (transaction) => {
+      const id = await createJob(transaction, this.#box, { accountId, spec, start, nowMs });
+      return this.#readJob(transaction, accountId, id);
+    });
+  }
+
+  async get(accountId: string, id: number): Promise<Job | undefined> {
+    const row = await this.#database.read((database) =>
+      selectJob(database, accountId, id).executeTakeFirst(),
+    );
+    return row && jobOf(row, this.#box);
+  }
+
+  async list(accountId: string): Promise<readonly Job[]> {
+    const rows = await this.#database.read((database) =>
+      selectJobs(database).where('jobs.account_id', '=', accountId).orderBy('jobs.id').execute(),
+    );
+    return rows.map((row) => jobOf(row, this.#box));
+  }
+
+  update(
+    accountId: string,
+    id: number,
+    change: Parameters<JobStore['update']>[2],
+  ): Promise<Job | undefined> {
+    const nowMs = this.#clock.now();
+    return this.#change(async (transaction) => {
+      if (!(await lockJob(transaction, accountId, id))) return undefined;
+      const stored = await selectJob(transaction, accountId, id).executeTakeFirstOrThrow();
+      await updateJob(transaction, this.#box, { stored, ...change, nowMs });
+      return this.#readJob(transaction, accountId, id);
+    });
+  }
+
+  delete(accountId: string, id: number): Promise<{ droppedPlans: number } | undefined> {
+    const nowMs = this.#clock.now();
+    return this.#change(async (transaction) => {
+      if (!(await lockJob(transaction, accountId, id))) return undefined;
+      const stored = await selectJob(transaction, accountId, id).executeTakeFirstOrThrow();
+      return { droppedPlans: await deleteJob(transaction, { stored, nowMs }) };
+    });
+  }
+
+  async loadAll(): Promise<JobSet> {
+    // The version first: jobs may then be newer than it, which only means that they are loaded twice.
+    const version = await readCounter(this.#database, 'job_changes');
+    const rows = await this.#database.read((database) =>
+      selectJobs(database).orderBy('jobs.id').execute(),
+    );
+    return { version, jobs: rows.flatMap((row) => this.#readable(row)) };
+  }
+
+  async loadContent(
+    jobId: number,
+    contentRevision: number,
+  ): Promise<Pick<JobSpec, 'dataset' | 'filter' | 'outputOptions'> | undefined> {
+    const row = await this.#database.read((database) =>
+      database
+        .selectFrom('job_revisions')
+        .select(['dataset', 'filter', 'output_options'])
+        .where('job_id', '=', jobId)
+        .where('content_revision', '=', contentRevision)
+        .orderBy('revision')
+        .limit(1)
+        .executeTakeFirst(),
+    );
+    return row && { dataset: row.dataset, filter: row.filter, outputOptions: row.output_options };
+  }
+
+  async deletedAmong(ids: readonly number[]): Promise<ReadonlySet<number>> {
+    const rows = await this.#database.read((database) =>
+      database
+        .selectFrom('job_deletions')
+        .innerJoin(
+          numberRows(
+            database,
+            ['job_id'],
+            ids.map((id) => [id]),
+          ).as('asked'),
+          'asked.job_id',
+          'job_deletions.job_id',
+        )
+        .select('job_deletions.job_id')
+        .execute(),
+    );
+    return new Set(rows.map(({ job_id }) => job_id));
+  }
+
+  watch(onChange: () => void): Promise<() => Promise<void>> {
+    return this.#changes.watch(onChange);
+  }
+
+  /** One transaction that tells the watchers when it has changed something. */
+  async #change<Result>(
+    change: (transaction: Transaction<Tables>) => Promise<Result>,
+  ): Promise<Result> {
+    const { result, version } = await this.#database.write(async (transaction) => {
+      const changed = await change(transaction);
+      if (changed === undefined) return { result: changed, version: undefined };
+      const raised = await raiseCounter(transaction, 'job_changes', 1);
+      await notifyOthers(transaction, raised);
+      return { result: changed, version: raised };
+    });
+    if (version !== undefined) this.#changes.observe(version);
+    return result;
+  }
+
+  async #readJob(transaction: Transaction<Tables>, accountId: string, id: number): Promise<Job> {
+    const row = await selectJob(transaction, accountId, id).executeTakeFirstOrThrow();
+    return jobOf(row, this.#box);
+  }
+
+  /** One damaged job must not stop all others: it is missing from the set, which raises an alarm. */
+  #readable(row: JobRow): Job[] {
+    try {
+      return [jobOf(row, this.#box)];
+    } catch (error) {
+      if (!(error instanceof SealBrokenError)) throw error;
+      this.#logger.error(
+        { job: row.id, err: error },
+        'a job cannot be loaded: delete it and create it again',
+      );
+      return [];
+    }
+  }
+}

@@ -1,0 +1,34 @@
+import { ConfigError } from '@trailpush/core';
+import type { Kysely } from 'kysely';
+import { Migrator, type Migration } from 'kysely/migration';
+
+import type { Tables } from '../schema.ts';
+import { createJobsAndProgress } from './0001-jobs-and-progress.ts';
+
+/** In order of name. One that was released never changes: add the next. */
+const MIGRATIONS: Readonly<Record<string, Migration>> = {
+  '0001_jobs_and_progress': { up: createJobsAndProgress },
+};
+
+/**
+ * Brings the tables up to date. Processes that start together wait for one another.
+ * @throws ConfigError when another version of the program has written this database.
+ * @throws StoreUnavailableError
+ */
+export async function migrate(database: Kysely<Tables>): Promise<void> {
+  const migrator = new Migrator({
+    db: database,
+    provider: { getMigrations: async () => ({ ...MIGRATIONS }) },
+    migrationTableName: 'state_migrations',
+    migrationLockTableName: 'state_migrations_lock',
+  });
+  const { error } = await migrator.migrateToLatest();
+  if (error === undefined) return;
+  if (error instanceof Error && error.message.startsWith('corrupted migrations')) {
+    throw new ConfigError(
+      'this database was written by another version of Trailpush: start that version or a newer one',
+      { cause: error },
+    );
+  }
+  throw error as Error;
+}

@@ -1,0 +1,96 @@
+import { ConfigError, type Logger } from '@trailpush/core';
+import type { PostgresPool, PostgresPoolClient } from 'kysely';
+import pg from 'pg';
+
+import { postgresFault, UnsafeIntegerError } from './postgres-faults.ts';
+
+/** How long to wait for a connection, a new one or one of the pool. */
+const CONNECT_TIMEOUT_MS = 5_000;
+/** The server gives up a statement, or its wait for a lock. */
+const STATEMENT_TIMEOUT_MS = 15_000;
+/** We give up on a server that says nothing at all, say behind a network that drops packets. */
+const ANSWER_TIMEOUT_MS = 20_000;
+/** A process that froze inside a transaction lets go of its locks, so that another can take over. */
+const IDLE_IN_TRANSACTION_TIMEOUT_MS = 10_000;
+const KEEP_ALIVE_DELAY_MS = 10_000;
+const MAX_CONNECTIONS = 10;
+
+/** `url` with everything that Trailpush sets itself. @throws ConfigError when it is not a URL. */
+export function postgresConfig(url: string): pg.ClientConfig {
+  const config: pg.ClientConfig = {
+    connectionString: url,
+    application_name: 'trailpush',
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    statement_timeout: STATEMENT_TIMEOUT_MS,
+    query_timeout: ANSWER_TIMEOUT_MS,
+    idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT_MS,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: KEEP_ALIVE_DELAY_MS,
+    types: { getTypeParser },
+  };
+  try {
+    new pg.Client(config);
+  } catch {
+    // Without the cause: Node puts the whole URL, password included, into its error.
+    throw new ConfigError(
+      'DATABASE_URL is not a PostgreSQL address: it must read postgres://user:password@host:5432/database',
+    );
+  }
+  return config;
+}
+
+const getTypeParser: typeof pg.types.getTypeParser = (type, format) =>
+  type === pg.types.builtins.INT8 ? safeInteger : (pg.types.getTypeParser(type, format) as unknown);
+
+function safeInteger(text: string): number {
+  const value = Number(text);
+  if (Number.isSafeInteger(value)) return value;
+  throw new UnsafeIntegerError(`${text} in the database is larger than ${Number.MAX_SAFE_INTEGER}`);
+}
+
+/**
+ * A bounded pool whose errors are those of the ports. A connection on which anything but an SQL
+ * error happened is not used again.
+ */
+export function openPostgresPool(config: pg.ClientConfig, logger: Logger): PostgresPool {
+  const pool = new pg.Pool({ ...config, max: MAX_CONNECTIONS });
+  const place = placeOf(config);
+  const onLost = (error: Error): void =>
+    logger.debug({ err: error }, 'a connection to PostgreSQL was lost');
+  pool.on('error', onLost);
+  // The pool looks after idle connections only; one in use would end the process.
+  pool.on('connect', (client) => void client.on('error', onLost));
+  return {
+    options: {},
+    connect: async () => {
+      try {
+        return guarded(await pool.connect(), place);
+      } catch (error) {
+        throw postgresFault(error, place);
+      }
+    },
+    end: () => pool.end(),
+  };
+}
+
+function guarded(client: pg.PoolClient, place: string): PostgresPoolClient {
+  let broken = false;
+  const query = async (text: string, parameters: readonly unknown[]): Promise<unknown> => {
+    try {
+      return await client.query(text, [...parameters]);
+    } catch (error) {
+      broken ||= !(error instanceof pg.DatabaseError);
+      throw postgresFault(error, place);
+    }
+  };
+  return {
+    query: query as PostgresPoolClient['query'],
+    release: (destroy) => client.release(broken || destroy === true),
+  };
+}
+
+/** Where the server is, without user and password. */
+export function placeOf(config: pg.ClientConfig): string {
+  const { host, port } = new pg.Client(config);
+  return `PostgreSQL at ${host}:${port}`;
+}

@@ -1,0 +1,111 @@
+import type {
+  ClaimedPartition,
+  Clock,
+  ConfirmPlanResult,
+  DeadLetter,
+  Gap,
+  InsertPlanResult,
+  LedgerEntry,
+  NewDeadLetter,
+  Ownership,
+  Pin,
+  Plan,
+  ProgressStore,
+} from '@trailpush/core';
+
+import type { Database } from './database.ts';
+import { claimPartition } from './progress/claim.ts';
+import { confirmPlan } from './progress/confirm-plan.ts';
+import { deadLetterOffsets, recordGap, saveDeadLetters } from './progress/losses.ts';
+import { lockPartition } from './progress/ownership.ts';
+import { pinPartition } from './progress/pin.ts';
+import { insertPlan, replacePlan } from './progress/plans.ts';
+import { planOf, readQueue } from './progress/queue.ts';
+import { listDeadLetters, listGaps, listLedger } from './progress/reports.ts';
+import type { Tables } from './schema.ts';
+
+/**
+ * Progress in SQL. Every write locks its partition first, and jobs, plans and cursors after it, in this
+ * order: two owners follow one another, and the second sees the first one's epoch.
+ */
+export class SqlProgressStore implements ProgressStore {
+  readonly #database: Database<Tables>;
+  readonly #clock: Clock;
+
+  constructor({ database, clock }: { database: Database<Tables>; clock: Clock }) {
+    this.#database = database;
+    this.#clock = clock;
+  }
+
+  claim(request: Parameters<ProgressStore['claim']>[0]): Promise<ClaimedPartition> {
+    return this.#database.write((transaction) => claimPartition(transaction, request));
+  }
+
+  pin(ownership: Ownership, pin: Pin): Promise<boolean> {
+    return this.#database.write((transaction) => pinPartition(transaction, ownership, pin));
+  }
+
+  insertPlan(ownership: Ownership, plan: Plan): Promise<InsertPlanResult> {
+    return this.#database.write((transaction) => insertPlan(transaction, ownership, plan));
+  }
+
+  confirmPlan(
+    ownership: Ownership,
+    plan: Parameters<ProgressStore['confirmPlan']>[1],
+  ): Promise<ConfirmPlanResult> {
+    return this.#database.write((transaction) => confirmPlan(transaction, ownership, plan));
+  }
+
+  replacePlan(ownership: Ownership, plan: Plan): ReturnType<ProgressStore['replacePlan']> {
+    return this.#database.write((transaction) => replacePlan(transaction, ownership, plan));
+  }
+
+  loadJob(ownership: Ownership, jobId: number): ReturnType<ProgressStore['loadJob']> {
+    return this.#database.write(async (transaction) => {
+      const partition = await lockPartition(transaction, ownership);
+      if (partition === undefined) {
+        throw new Error(`partition ${ownership.partition} of ${ownership.topic} was never claimed`);
+      }
+      const { cursor, plans } = await readQueue(transaction, ownership, jobId);
+      return { cursor, plans: plans.map(planOf), liveFrom: partition.live_from };
+    });
+  }
+
+  recordGap(ownership: Ownership, gap: Gap): Promise<boolean> {
+    return this.#database.write((transaction) => recordGap(transaction, ownership, gap));
+  }
+
+  saveDeadLetters(letters: readonly NewDeadLetter[]): Promise<number> {
+    const seenAtMs = this.#clock.now();
+    return this.#database.write((transaction) => saveDeadLetters(transaction, letters, seenAtMs));
+  }
+
+  deadLetterOffsets(
+    range: Parameters<ProgressStore['deadLetterOffsets']>[0],
+    maxId: number,
+  ): Promise<readonly number[]> {
+    return this.#database.read((database) => deadLetterOffsets(database, range, maxId));
+  }
+
+  listDeadLetters(limit: number): Promise<readonly DeadLetter[]> {
+    return this.#database.read((database) => listDeadLetters(database, limit));
+  }
+
+  listGaps(jobId: number): Promise<readonly Gap[]> {
+    return this.#database.read((database) => listGaps(database, jobId));
+  }
+
+  listLedger(jobId: number): Promise<readonly LedgerEntry[]> {
+    return this.#database.read((database) => listLedger(database, jobId));
+  }
+
+  async recordFailure(jobId: number, failure: { atMs: number; message: string }): Promise<void> {
+    await this.#database.read((database) =>
+      database
+        .updateTable('jobs')
+        .set({ last_error_ms: failure.atMs, error_message: failure.message })
+        .where('id', '=', jobId)
+        .execute(),
+    );
+  }
+}

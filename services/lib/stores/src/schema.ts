@@ -1,0 +1,155 @@
+import type { Generated } from 'kysely';
+
+/**
+ * The tables as both databases have them. Times are milliseconds since the epoch; truth values are
+ * 0 and 1, because SQLite knows no others.
+ */
+export interface Tables {
+  topics: TopicsTable;
+  partitions: PartitionsTable;
+  jobs: JobsTable;
+  job_revisions: JobRevisionsTable;
+  job_deletions: JobDeletionsTable;
+  cursors: CursorsTable;
+  objects: ObjectsTable;
+  gaps: GapsTable;
+  dead_letters: DeadLettersTable;
+  counters: CountersTable;
+  settings: SettingsTable;
+}
+
+interface TopicsTable {
+  topic: string;
+  incarnation: number;
+}
+
+interface PartitionsTable {
+  topic: string;
+  partition: number;
+  epoch: number;
+  owner: string;
+  live_from: number;
+  last_offset: number | null;
+  last_timestamp_ms: number | null;
+}
+
+interface JobsTable {
+  id: Generated<number>;
+  account_id: string;
+  /** The current row of `job_revisions`. */
+  revision: number;
+  content_revision: number;
+  ever_enabled: number;
+  last_complete_ms: number | null;
+  last_error_ms: number | null;
+  error_message: string | null;
+  created_at_ms: number;
+  updated_at_ms: number;
+}
+
+/** Immutable, until the job is deleted. */
+interface JobRevisionsTable {
+  job_id: number;
+  revision: number;
+  content_revision: number;
+  name: string;
+  dataset: string;
+  enabled: number;
+  /** Sealed, see SecretBox. */
+  destination_conf: string;
+  filter: string;
+  output_options: string | null;
+  max_upload_bytes: number;
+  max_upload_records: number;
+  max_upload_interval_seconds: number;
+  frequency: string;
+  kind: string;
+  logpull_options: string | null;
+  created_at_ms: number;
+}
+
+interface JobDeletionsTable {
+  job_id: number;
+  account_id: string;
+  revision: number;
+  dropped_plans: number;
+  deleted_at_ms: number;
+}
+
+interface CursorsTable {
+  topic: string;
+  partition: number;
+  job_id: number;
+  cursor: number;
+  detached: number;
+}
+
+/**
+ * Plans and the ledger in one table, so that (location, key) is unique over both and a confirmed plan
+ * moves by one update. A row is an open plan while `ledger_at_ms` is null.
+ */
+interface ObjectsTable {
+  id: Generated<number>;
+  topic: string;
+  partition: number;
+  job_id: number;
+  first: number;
+  last: number;
+  content_revision: number;
+  location: string;
+  key: string;
+  /** SHA-256 over location and key: they may be longer than an index entry can be. Unique. */
+  name_hash: Uint8Array;
+  idempotency_key: string;
+  payload_hash: string;
+  encoder_version: number;
+  records: number;
+  payload_bytes: number;
+  min_timestamp_ms: number;
+  max_timestamp_ms: number;
+  dead_letter_id: number;
+  /** When the destination confirmed it, perhaps before an earlier plan. */
+  confirmed_at_ms: number | null;
+  /** When everything before it was confirmed as well. */
+  ledger_at_ms: number | null;
+}
+
+interface GapsTable {
+  id: Generated<number>;
+  job_id: number;
+  topic: string;
+  partition: number;
+  from_offset: number;
+  to_offset: number;
+  reason: string;
+  possibly_delivered: number;
+  seen_at_ms: number;
+}
+
+interface DeadLettersTable {
+  id: number;
+  topic: string;
+  /** Offsets mean other records after a topic was made anew. */
+  incarnation: number;
+  partition: number;
+  offset: number;
+  job_id: number | null;
+  account_id: string | null;
+  reason: string;
+  message: string;
+  timestamp_ms: number;
+  key: Uint8Array | null;
+  value: Uint8Array | null;
+  seen_at_ms: number;
+}
+
+/** Raised inside transactions, so that their order is the order of the commits. */
+interface CountersTable {
+  name: 'job_changes' | 'dead_letters';
+  value: number;
+}
+
+interface SettingsTable {
+  name: 'key_check';
+  value: string;
+}

@@ -1,0 +1,109 @@
+import {
+  Secret,
+  type Clock,
+  type JobStore,
+  type Logger,
+  type ProgressStore,
+} from '@trailpush/core';
+import { PostgresDialect } from 'kysely';
+
+import { readCounter } from './counters.ts';
+import { Database, type Engine } from './database.ts';
+import { JobChanges, type JobChangesOptions } from './job-changes.ts';
+import { SqlJobStore } from './job-store.ts';
+import { checkSecretKey } from './key-check.ts';
+import { migrate } from './migrations/index.ts';
+import { postgresConflict } from './postgres-faults.ts';
+import { listenForJobs } from './postgres-notifications.ts';
+import { openPostgresPool, postgresConfig } from './postgres-pool.ts';
+import { SqlProgressStore } from './progress-store.ts';
+import type { Tables } from './schema.ts';
+import { SecretBox } from './secret-box.ts';
+import { SqliteDialect } from './sqlite-dialect.ts';
+
+/** Jobs and progress in one database. */
+export interface Stores {
+  readonly jobs: JobStore;
+  readonly progress: ProgressStore;
+  /** @throws StoreUnavailableError */
+  ping(): Promise<void>;
+  /** Undefined while all is well, else one sentence for `/readyz`. */
+  health(): string | undefined;
+  close(): Promise<void>;
+}
+
+interface CommonOptions {
+  /** 32 bytes that destination secrets are sealed with. */
+  readonly secretKey: Buffer;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/**
+ * Opens the database of a single process, and makes it if there is none.
+ * @throws ConfigError when the key or the version of the program is not the database's.
+ * @throws StoreUnavailableError
+ */
+export async function openSqliteStores(
+  options: CommonOptions & { readonly file: string },
+): Promise<Stores> {
+  const dialect = new SqliteDialect(options);
+  const engine: Engine = {
+    dialect,
+    conflict: () => undefined,
+    stalled: () => dialect.health(),
+  };
+  return openStores(engine, undefined, options);
+}
+
+/**
+ * Opens a PostgreSQL database that several processes may share.
+ * @throws ConfigError as above, or when `url` is malformed.
+ * @throws StoreUnavailableError
+ */
+export async function openPostgresStores(
+  options: CommonOptions & { readonly url: Secret | string },
+): Promise<Stores> {
+  const { url, clock, logger } = options;
+  const config = postgresConfig(url instanceof Secret ? url.reveal() : url);
+  const engine: Engine = {
+    dialect: new PostgresDialect({ pool: openPostgresPool(config, logger) }),
+    conflict: postgresConflict,
+    stalled: () => undefined,
+  };
+  const listen: JobChangesOptions['listen'] = (onVersion) =>
+    listenForJobs({ config, clock, logger }, onVersion);
+  return openStores(engine, listen, options);
+}
+
+async function openStores(
+  engine: Engine,
+  listen: JobChangesOptions['listen'],
+  { secretKey, clock, logger }: CommonOptions,
+): Promise<Stores> {
+  const box = new SecretBox(secretKey);
+  const database = new Database<Tables>(engine);
+  try {
+    await database.read((kysely) => migrate(kysely));
+    await checkSecretKey(database, box);
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+  const changes = new JobChanges({
+    readVersion: () => readCounter(database, 'job_changes'),
+    listen,
+    clock,
+    logger,
+  });
+  return {
+    jobs: new SqlJobStore({ database, box, changes, clock, logger }),
+    progress: new SqlProgressStore({ database, clock }),
+    ping: () => database.ping(),
+    health: () => database.health(),
+    close: async () => {
+      await changes.close();
+      await database.close();
+    },
+  };
+}
