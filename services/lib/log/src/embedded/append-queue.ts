@@ -22,7 +22,7 @@ interface Waiting {
 }
 
 export interface AppendQueueOptions {
-  readonly worker: LogWorker;
+  readonly worker: Pick<LogWorker, 'call'>;
   readonly table: PartitionTable;
   readonly health: LogHealth;
   readonly clock: Clock;
@@ -137,7 +137,7 @@ export class AppendQueue {
 
   #failed(error: unknown, calls: readonly Waiting[]): void {
     const { health, worker, clock } = this.#options;
-    health.failed('append', messageOf(error));
+    health.failed(this, messageOf(error));
     for (const { reject } of calls) reject(error);
     // What is left of a refused call must not follow it into the log.
     this.#waiting = this.#waiting.filter((call) => !calls.includes(call));
@@ -159,7 +159,7 @@ export class AppendQueue {
   #worked(): void {
     this.#stopProbing?.();
     this.#stopProbing = undefined;
-    this.#options.health.worked('append');
+    this.#options.health.worked(this);
   }
 }
 

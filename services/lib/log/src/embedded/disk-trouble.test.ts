@@ -77,13 +77,28 @@ describe('an embedded log in trouble', () => {
 
       rmSync(ballast);
       await vi.waitUntil(() => log.health() === undefined, { timeout: 5_000 });
-      expect(lines.at(-1)).toMatchObject({ level: 'info', fields: { activity: 'append' } });
+      expect(lines.at(-1)).toMatchObject({ level: 'info', fields: { trouble: sentence } });
       await log.append([record('k', 'room again')]);
       const found = (await readAll(log)).flatMap(({ records }) =>
         records.map((r) => text(r.value)),
       );
       expect(found).toEqual([...acknowledged, 'room again']);
       expect(acknowledged.length).toBeGreaterThan(10);
+    });
+
+    it('stores at most a beginning of a call that it refuses', async ({ skip }) => {
+      if (notMounted !== undefined) return skip(notMounted);
+      const log = await open();
+      const large = Array.from({ length: 20 }, (_, i) => record('k', `${i}`.padEnd(1_000_000)));
+      // These would fit: they must not follow what was refused before them.
+      const call = [...large, ...numbered('k', 5)];
+      await expect(log.append(call)).rejects.toThrow(/is full/);
+      const found = (await readAll(log)).flatMap(({ records }) =>
+        records.map((r) => text(r.value)),
+      );
+      expect(found.length).toBeGreaterThan(0);
+      expect(found.length).toBeLessThan(20);
+      expect(found).toEqual(call.slice(0, found.length).map(({ value }) => text(value)));
     });
 
     it('is well again at once when an append works', async ({ skip }) => {
@@ -120,6 +135,9 @@ describe('an embedded log in trouble', () => {
     await again.append(numbered('k', 2, 3));
     const rest = await again.openReader(partition, 3).read();
     expect(rest.records.map((r) => text(r.value))).toEqual(['k#3', 'k#4']);
+    expect(again.health()).toMatch(/is damaged/);
+    await reader.close();
+    expect(again.health()).toBeUndefined();
   });
 
   it('says why it cannot be opened', async () => {

@@ -68,6 +68,7 @@ export class EmbeddedReader implements PartitionReader {
     this.#closed = true;
     this.#ahead = undefined;
     this.#waiting?.abort();
+    this.#options.health.forget(this);
     this.#options.onClose(this);
   }
 
@@ -101,11 +102,11 @@ export class EmbeddedReader implements PartitionReader {
         at += header.bytes;
         nextOffset = header.baseOffset + header.records;
       }
-      health.worked('read');
+      health.worked(this);
       if (nextOffset === offset) return undefined;
       return { records, nextOffset, start: this.#bounds().start };
     } catch (error) {
-      health.failed('read', this.#explain(error));
+      health.failed(this, this.#explain(error));
       return undefined;
     }
   }

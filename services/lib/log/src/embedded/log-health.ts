@@ -1,23 +1,31 @@
 import type { Logger } from '@trailpush/core';
 
-/** What is wrong with the log at the moment; tells the logger when that begins and ends. */
+/** What is wrong with the log at the moment; tells the logger when a trouble begins and ends. */
 export class LogHealth {
   readonly #logger: Logger;
-  readonly #troubles = new Map<'append' | 'read' | 'retention', string>();
+  /** By the part that has the trouble: a reader at damaged bytes is not well because another one is. */
+  readonly #troubles = new Map<object, string>();
 
   constructor(logger: Logger) {
     this.#logger = logger;
   }
 
-  failed(activity: 'append' | 'read' | 'retention', trouble: string): void {
-    if (this.#troubles.get(activity) === trouble) return;
-    this.#troubles.set(activity, trouble);
-    this.#logger.error({ activity, trouble }, 'The embedded log does not work.');
+  failed(part: object, trouble: string): void {
+    if (this.#troubles.get(part) === trouble) return;
+    this.#troubles.set(part, trouble);
+    this.#logger.error({ trouble }, 'The embedded log does not work.');
   }
 
-  worked(activity: 'append' | 'read' | 'retention'): void {
-    if (!this.#troubles.delete(activity)) return;
-    this.#logger.info({ activity }, 'The embedded log works again.');
+  worked(part: object): void {
+    const trouble = this.#troubles.get(part);
+    if (trouble === undefined) return;
+    this.#troubles.delete(part);
+    this.#logger.info({ trouble }, 'The embedded log works again.');
+  }
+
+  /** The part is gone, and its trouble with it. */
+  forget(part: object): void {
+    this.#troubles.delete(part);
   }
 
   /** One sentence, or undefined while all is well. */

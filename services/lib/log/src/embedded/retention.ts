@@ -29,9 +29,9 @@ export function startRetention(options: RetentionOptions): () => void {
     running = true;
     removeOld(options, () => stopped)
       .then(
-        () => health.worked('retention'),
+        () => health.worked(options),
         (error: unknown) => {
-          if (!stopped) health.failed('retention', messageOf(error));
+          if (!stopped) health.failed(options, messageOf(error));
         },
       )
       .finally(() => (running = false));

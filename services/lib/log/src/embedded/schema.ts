@@ -5,7 +5,7 @@ const SCHEMA_VERSION = 1;
 
 /**
  * Four times the default, for chunks of half a megabyte; an append of one record, which writes three
- * or four pages, stays a small write.
+ * pages, stays a small write.
  */
 const PAGE_BYTES = 16 * 1024;
 /** Pages wait in the write-ahead log until it has this size; a checkpoint stalls appends. */
