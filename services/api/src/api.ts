@@ -1,12 +1,13 @@
-import type { RecordLog, Secret } from '@trailpush/core';
+import type { Job, RecordLog, Secret } from '@trailpush/core';
 import type { FastifyInstance, FastifyPluginAsync, FastifyRequest } from 'fastify';
 
 import { requireAdminToken } from './auth.ts';
+import { registerDatasetRoutes } from './dataset-routes.ts';
 import { ApiError, CODE, sendError, sendNoRoute, unsupportedMedia } from './envelope.ts';
 import { registerIngestRoute, type IngestDeps } from './ingest.ts';
 import { JobChanges, type JobChangeDeps } from './job-changes.ts';
 import { registerJobRoutes } from './job-routes.ts';
-import { jobChangeReader, uploadLimits } from './job-shape.ts';
+import { jobChangeReader, showJob, uploadLimits } from './job-shape.ts';
 import { JsonBodyError, parseStrictJson } from './strict-json.ts';
 
 export interface ApiDeps extends Omit<JobChangeDeps, 'log'>, Omit<IngestDeps, 'log'> {
@@ -25,10 +26,14 @@ export function createApi(deps: ApiDeps): FastifyPluginAsync {
         serveEnvelope(client, authenticate);
         acceptStrictJson(client);
         client.addHook('onRequest', checkAccountId);
+        const { jobs, datasets, destinations } = deps;
+        const show = (job: Job) =>
+          showJob(job, destinations.redact(job.spec.destinationConf.reveal()));
+        registerDatasetRoutes(client, { jobs, datasets, show });
         registerJobRoutes(client, {
-          jobs: deps.jobs,
+          jobs,
+          show,
           changes: new JobChanges(deps),
-          destinations: deps.destinations,
           readChange: jobChangeReader(uploadLimits(deps.relaxLimits)),
         });
       },
@@ -48,6 +53,9 @@ function serveEnvelope(
   app: FastifyInstance,
   authenticate: (request: FastifyRequest) => Promise<void>,
 ): void {
+  app.addHook('onRequest', async (_request, reply) => {
+    void reply.headers({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' });
+  });
   app.addHook('onRequest', authenticate);
   app.setErrorHandler(sendError);
   app.setNotFoundHandler(sendNoRoute);

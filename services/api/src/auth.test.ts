@@ -22,6 +22,7 @@ describe('who may call the API', () => {
     ['the bare token', { authorization: ADMIN_TOKEN }],
     ['the beginning of the token', { authorization: `Bearer ${ADMIN_TOKEN.slice(0, -1)}` }],
     ['more than the token', { authorization: `Bearer ${ADMIN_TOKEN}x` }],
+    ['the token and another', { authorization: `Bearer ${ADMIN_TOKEN} other` }],
     ['a token of 100,000 characters', { authorization: `Bearer ${'a'.repeat(100_000)}` }],
     ['an email without a key', { 'x-auth-email': 'a@example.com' }],
   ])('refuses %s with the one answer for all of them', async (_what, headers) => {

@@ -1,6 +1,7 @@
 import {
   InvalidDestinationError,
   InvalidJobError,
+  LogClosedError,
   LogUnavailableError,
   RevisionConflictError,
   StoreUnavailableError,
@@ -107,7 +108,11 @@ function toApiError(error: unknown): ApiError | undefined {
     const message = 'the job was changed by others at the same time: read it and try again';
     return new ApiError(409, [{ code: CODE.invalid, message }]);
   }
-  if (error instanceof LogUnavailableError || error instanceof StoreUnavailableError) {
+  if (
+    error instanceof LogUnavailableError ||
+    error instanceof LogClosedError ||
+    error instanceof StoreUnavailableError
+  ) {
     return new ApiError(503, [{ code: CODE.unavailable, message: error.message }]);
   }
   return fromFastify(error);

@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 
 import {
+  LogClosedError,
   LogUnavailableError,
   RecordTooLargeError,
   type AppendRecord,
@@ -136,7 +137,9 @@ async function appendAll(intake: Intake, log: IngestDeps['log']): Promise<void> 
       await log.append(intake.records);
       return;
     } catch (error) {
-      if (error instanceof LogUnavailableError) throw notAcknowledged(error);
+      if (error instanceof LogUnavailableError || error instanceof LogClosedError) {
+        throw notAcknowledged(error);
+      }
       if (!(error instanceof RecordTooLargeError)) throw error;
       // Nothing of the call was appended, and each turn takes one record out.
       intake.records.splice(error.index, 1);
@@ -146,7 +149,7 @@ async function appendAll(intake: Intake, log: IngestDeps['log']): Promise<void> 
   }
 }
 
-function notAcknowledged(error: LogUnavailableError): ApiError {
+function notAcknowledged(error: Error): ApiError {
   const message = `nothing was acknowledged, as the log is unavailable: ${error.message}; send the same lines again`;
   return new ApiError(503, [{ code: CODE.unavailable, message }]);
 }

@@ -1,5 +1,6 @@
 import {
   InvalidJobError,
+  LogClosedError,
   LogUnavailableError,
   messageOf,
   RevisionConflictError,
@@ -140,7 +141,7 @@ export class JobChanges {
         offsets: new Map(bounds.map(({ partition, end }) => [partition, end])),
       };
     } catch (error) {
-      if (!(error instanceof LogUnavailableError)) throw error;
+      if (!(error instanceof LogUnavailableError || error instanceof LogClosedError)) throw error;
       const message = `the job was not saved, as the log could not be asked where the job is to start: ${messageOf(error)}; try again`;
       throw new ApiError(503, [{ code: CODE.unavailable, message }]);
     }

@@ -2,13 +2,13 @@ import type { Job, JobStore } from '@trailpush/core';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 
 import { ApiError, CODE, ok } from './envelope.ts';
-import type { DestinationConfs, JobChanges } from './job-changes.ts';
-import { showJob, type JobChange } from './job-shape.ts';
+import type { JobChanges } from './job-changes.ts';
+import type { JobChange } from './job-shape.ts';
 
 export interface JobRoutesDeps {
   readonly jobs: JobStore;
   readonly changes: JobChanges;
-  readonly destinations: DestinationConfs;
+  readonly show: (job: Job) => object;
   readonly readChange: (body: unknown) => JobChange;
 }
 
@@ -22,9 +22,7 @@ interface OfJob {
 
 /** `/accounts/:account_id/logpush/jobs`: list, create, read, change, delete. */
 export function registerJobRoutes(app: FastifyInstance, deps: JobRoutesDeps): void {
-  const { jobs, changes, readChange } = deps;
-  const show = (job: Job) =>
-    showJob(job, deps.destinations.redact(job.spec.destinationConf.reveal()));
+  const { jobs, changes, show, readChange } = deps;
   const all = '/accounts/:account_id/logpush/jobs';
   const one = `${all}/:job_id`;
 

@@ -79,6 +79,17 @@ describe('createHttpServer', () => {
     expect(answer.body).not.toContain('canary');
   });
 
+  it.each([
+    ['/nowhere', 404],
+    ['/things/%zz', 400],
+    [`/things/${'a'.repeat(300)}`, 414],
+  ])('answers %s in the envelope of the API', async (url, status) => {
+    app.get('/things/:id', async () => 'x');
+    const answer = await app.inject(url);
+    expect(answer.statusCode).toBe(status);
+    expect(answer.json()).toMatchObject({ success: false, messages: [], result: null });
+  });
+
   it('answers 413 above the body limit and 431 above the header limit', async () => {
     app.post('/things', async () => 'x');
     const large = await app.inject({

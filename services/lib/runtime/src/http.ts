@@ -4,6 +4,7 @@ import {
   type FastifyBaseLogger,
   type FastifyError,
   type FastifyInstance,
+  type FastifyReply,
 } from 'fastify';
 
 import type { RootLogger } from './logger.ts';
@@ -47,6 +48,10 @@ export function createHttpServer({
     maxRequestsPerSocket: LIMITS.requestsPerConnection,
     forceCloseConnections: 'idle',
     return503OnClosing: true,
+    // Malformed paths, which reach no route and no other handler.
+    frameworkErrors: (error, _request, reply: FastifyReply) => {
+      void reply.code(error.statusCode ?? 400).send(errorBody(1002, error.message));
+    },
     // Clients such as cloudflare-go add a trailing slash.
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: LIMITS.pathParameterLength },
     http: {
@@ -68,10 +73,15 @@ export function createHttpServer({
   });
   app.setErrorHandler<FastifyError>(async (error, request, reply) => {
     const status = error.statusCode ?? 500;
-    if (status < 500) return reply.code(status).send({ error: error.message });
+    if (status < 500) return reply.code(status).send(errorBody(1002, error.message));
     request.log.error({ error }, 'a request failed unexpectedly');
-    return reply.code(500).send({ error: 'internal error; see the log of the server' });
+    return reply
+      .code(500)
+      .send(errorBody(10_001, 'internal error; the log of the server says more'));
   });
+  app.setNotFoundHandler(async (_request, reply) =>
+    reply.code(404).send(errorBody(7000, 'No route for the URI')),
+  );
   // Answering at all shows that the event loop turns; an outage elsewhere must not restart processes.
   app.get('/healthz', async () => ({ status: 'ok' }));
   app.get('/readyz', async (_request, reply) => {
@@ -83,4 +93,9 @@ export function createHttpServer({
     reply.type(metrics.registry.contentType).send(await metrics.registry.metrics()),
   );
   return app;
+}
+
+/** Errors look like those of the API also where no route of the API is asked. */
+function errorBody(code: number, message: string): object {
+  return { errors: [{ code, message }], messages: [], success: false, result: null };
 }

@@ -43,8 +43,10 @@ describe('Lifecycle', () => {
     for (const name of ['store', 'log', 'http']) {
       lifecycle.defer(name, 1_000, async () => void closed.push(name));
     }
+    expect(lifecycle.isShuttingDown).toBe(false);
     expect(await Promise.all([lifecycle.shutdown(), lifecycle.shutdown()])).toEqual([0, 0]);
     expect(closed).toEqual(['http', 'log', 'store']);
+    expect(lifecycle.isShuttingDown).toBe(true);
   });
 
   it('goes on after a step that fails or hangs, and tells by the exit code', async () => {

@@ -37,6 +37,11 @@ export class Lifecycle {
     this.#exit = exit;
   }
 
+  /** For the readiness check: no new work from now on. */
+  get isShuttingDown(): boolean {
+    return this.#shutdown !== undefined;
+  }
+
   /** Adds what closes something that was just opened. */
   defer(name: string, maxMs: number, run: () => Promise<void>): void {
     this.#steps.push({ name, maxMs, run });
