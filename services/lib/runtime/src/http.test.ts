@@ -90,6 +90,15 @@ describe('createHttpServer', () => {
     expect(answer.json()).toMatchObject({ success: false, messages: [], result: null });
   });
 
+  it('ends connections that are slow, idle or too many', () => {
+    expect(app.server).toMatchObject({
+      headersTimeout: 10_000,
+      requestTimeout: 30_000,
+      keepAliveTimeout: 10_000,
+      maxConnections: 1_000,
+    });
+  });
+
   it('answers 413 above the body limit and 431 above the header limit', async () => {
     app.post('/things', async () => 'x');
     const large = await app.inject({
