@@ -1,0 +1,136 @@
+import { spawn, spawnSync } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Progress, StartedKafka, TestKafka } from './index.ts';
+import { brokerClassPath, whyNoJava } from './maven.ts';
+import { checkBrokersReady } from './ready.ts';
+import { freePort, kafkaVersion, serverProperties } from './settings.ts';
+
+const startTimeoutMs = 60_000;
+
+const log4jProperties = `
+rootLogger.level = warn
+rootLogger.appenderRef.out.ref = out
+appender.out.type = Console
+appender.out.name = out
+appender.out.layout.type = PatternLayout
+appender.out.layout.pattern = %d %p %c{1}: %m%n
+`;
+
+/** A broker in a temporary folder, as a Java process of this one. */
+export async function startJavaKafka(progress: Progress): Promise<StartedKafka> {
+  const reason = await whyNoJava();
+  if (reason !== undefined) {
+    return { reason };
+  }
+  const classPath = await brokerClassPath(progress);
+  const broker = new JavaBroker(classPath, await freePort(), await freePort());
+  try {
+    broker.format();
+    await broker.restart();
+  } catch (error) {
+    await broker.stop();
+    throw error;
+  }
+  return { kafka: broker };
+}
+
+class JavaBroker implements TestKafka {
+  readonly brokers: string[];
+  readonly description = `Apache Kafka ${kafkaVersion} (Java)`;
+  readonly #folder = mkdtempSync(join(tmpdir(), 'trailpush-kafka-'));
+  readonly #classPath: string;
+  readonly #removeAtExit = (): void => {
+    this.#process?.kill('SIGKILL');
+    rmSync(this.#folder, { recursive: true, force: true });
+  };
+  #process: ChildProcess | undefined;
+
+  constructor(classPath: string, port: number, controllerPort: number) {
+    this.#classPath = classPath;
+    this.brokers = [`127.0.0.1:${port}`];
+    const properties = serverProperties({
+      bindHost: '127.0.0.1',
+      advertisedHost: '127.0.0.1',
+      port,
+      controllerPort,
+      dataFolder: join(this.#folder, 'data'),
+    });
+    const lines = Object.entries(properties).map(([name, value]) => `${name}=${value}`);
+    writeFileSync(join(this.#folder, 'server.properties'), lines.join('\n'));
+    writeFileSync(join(this.#folder, 'log4j2.properties'), log4jProperties);
+    process.once('exit', this.#removeAtExit);
+  }
+
+  format(): void {
+    const clusterId = randomBytes(16).toString('base64url');
+    const format = ['format', '--config', 'server.properties', '--cluster-id', clusterId];
+    const { status, stdout, stderr } = spawnSync(
+      'java',
+      this.#javaArguments('kafka.tools.StorageTool', format),
+      { cwd: this.#folder, encoding: 'utf8' },
+    );
+    if (status !== 0) {
+      throw new Error(`the storage of Kafka could not be formatted: ${stdout}${stderr}`);
+    }
+  }
+
+  async restart(): Promise<void> {
+    await this.#end('SIGTERM');
+    const output = openSync(join(this.#folder, 'output.txt'), 'a');
+    const child = spawn('java', this.#javaArguments('kafka.Kafka', ['server.properties']), {
+      cwd: this.#folder,
+      stdio: ['ignore', output, output],
+    });
+    closeSync(output);
+    this.#process = child;
+    try {
+      await checkBrokersReady(this.brokers, startTimeoutMs, () => child.exitCode === null);
+    } catch (error) {
+      const tail = readFileSync(join(this.#folder, 'output.txt'), 'utf8').slice(-8_000);
+      throw new Error(`${String(error)}\nOutput of the broker:\n${tail}`, { cause: error });
+    }
+  }
+
+  async kill(): Promise<void> {
+    await this.#end('SIGKILL');
+  }
+
+  async stop(): Promise<void> {
+    // Its data are deleted, so that it need not be asked politely.
+    await this.#end('SIGKILL');
+    process.removeListener('exit', this.#removeAtExit);
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  async #end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+    const child = this.#process;
+    if (child === undefined) {
+      return;
+    }
+    this.#process = undefined;
+    if (child.exitCode !== null || child.signalCode !== null) {
+      return;
+    }
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    const impatience = setTimeout(() => child.kill('SIGKILL'), 15_000);
+    child.kill(signal);
+    await ended;
+    clearTimeout(impatience);
+  }
+
+  #javaArguments(mainClass: string, args: string[]): string[] {
+    return [
+      '-Xmx512m',
+      '-XX:+UseSerialGC',
+      '-Dlog4j2.configurationFile=log4j2.properties',
+      '-cp',
+      this.#classPath,
+      mainClass,
+      ...args,
+    ];
+  }
+}
