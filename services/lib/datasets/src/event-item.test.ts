@@ -123,7 +123,24 @@ describe('a whole item', () => {
       .tuple(
         fc.json({ maxDepth: 3 }),
         fc.nat(),
-        fc.constantFrom(...'{}[]",:\\0-.eEtn \u0001'),
+        fc.constantFrom(
+          '{',
+          '}',
+          '[',
+          ']',
+          '"',
+          ',',
+          ':',
+          '\\',
+          '0',
+          '-',
+          '.',
+          'e',
+          't',
+          'n',
+          ' ',
+          '\u0001',
+        ),
         fc.nat(2),
       )
       .map(([json, place, character, removed]) => {
