@@ -18,7 +18,7 @@ const ECDSA_WITH_SHA256 = sequence(oid(0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03,
 /** An authority of its own for each call, so that no private key lies in the repository. */
 export function createAuthority(): CertificateAuthority {
   const { publicKey, privateKey } = newKeys();
-  const name = 'Trailpush test authority';
+  const name = `Trailpush test authority ${randomBytes(4).toString('hex')}`;
   const isCa = extension([0x55, 0x1d, 0x13], sequence(der(0x01, Buffer.of(0xff))));
   const cert = certificate({
     issuer: name,

@@ -9,6 +9,8 @@ import { TLSSocket } from 'node:tls';
  */
 export interface HttpFault {
   readonly store?: boolean;
+  /** Answers without having read the body. */
+  readonly early?: boolean;
   /** Waits before anything else is done. */
   readonly delayMs?: number;
   readonly then:
@@ -53,14 +55,19 @@ export class FaultScript {
   }
 }
 
-/** Plays the beginning of a fault. @returns false when the request was ended by it */
+/** Plays the beginning of a fault. @returns false when it was all of it */
 export async function playBeforeBody(
   fault: HttpFault | undefined,
   request: IncomingMessage,
+  response: ServerResponse,
 ): Promise<boolean> {
   if (fault?.delayMs !== undefined) await delay(fault.delayMs);
   if (fault?.then.kind === 'reset' && fault.then.when === 'before_body') {
     reset(request.socket);
+    return false;
+  }
+  if (fault?.early === true) {
+    playAnswer(fault, response);
     return false;
   }
   return true;

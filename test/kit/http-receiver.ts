@@ -40,7 +40,7 @@ export class HttpReceiver {
     server.on('request', (request, response) => {
       const fault = receiver.faults.take();
       const serve = async (): Promise<void> => {
-        if (!(await playBeforeBody(fault, request))) return;
+        if (!(await playBeforeBody(fault, request, response))) return;
         const body = await readBody(request);
         const proceeds = fault === undefined || fault.then.kind === 'proceed';
         if (proceeds || fault.store === true) {

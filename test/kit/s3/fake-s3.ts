@@ -86,7 +86,7 @@ export class FakeS3 implements S3Keys {
     const isPut = request.method === 'PUT';
     const fault = isPut ? this.faults.take() : undefined;
     if (isPut) this.puts += 1;
-    if (!(await playBeforeBody(fault, request))) return;
+    if (!(await playBeforeBody(fault, request, response))) return;
     const encoded = await readBody(request);
     try {
       if (fault === undefined || fault.store === true || fault.then.kind === 'proceed') {

@@ -104,10 +104,9 @@ export const FAULT_VERDICTS: ReadonlyMap<string, FaultRow> = new Map([
   ['ELOOP', row('refused', 'ConfigError', 'the path holds a symbolic link')],
   ['ENAMETOOLONG', row('refused', 'ConfigError', 'the path is too long for the file system')],
   [
-    'ERR_SSL_WRONG_VERSION_NUMBER',
-    row('refused', 'ConnectionError', 'the port does not speak TLS'),
+    'EPROTO',
+    row('refused', 'ConnectionError', 'the TLS handshake failed, as it does at a port without TLS'),
   ],
-  ['EPROTO', row('refused', 'ConnectionError', 'the TLS handshake failed')],
 ]);
 
 /** Certificate faults of OpenSSL as Node names them, and versions of TLS that are too old. */
