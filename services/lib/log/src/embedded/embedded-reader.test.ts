@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { LogClosedError } from '@trailpush/core';
 import type { RecordLog } from '@trailpush/core';
 import { numbered, partitionOf, record } from '@trailpush/test/kit/contracts/record-log/suite.ts';
@@ -27,14 +27,21 @@ describe('a reader of the embedded log that waits', () => {
     expect(clock.pendingTimers).toBe(0);
   });
 
+  /** The other timer is that of retention. */
+  async function untilItSleeps(): Promise<void> {
+    await vi.waitUntil(() => clock.pendingTimers === 2);
+  }
+
   it('is woken by an append, not by time', async () => {
     const reading = log.openReader(partition, 1).read();
+    await untilItSleeps();
     await log.append([record('k', 'v')]);
     expect((await reading).records).toHaveLength(1);
   });
 
   it('answers after a second without records', async () => {
     const reading = log.openReader(partition, 1).read();
+    await untilItSleeps();
     await clock.advance(1_000);
     expect(await reading).toEqual({ partition, start: 0, end: 1, nextOffset: 1, records: [] });
   });
@@ -42,9 +49,11 @@ describe('a reader of the embedded log that waits', () => {
   it('ends at once when it closes, or its log', async () => {
     const reader = log.openReader(partition, 1);
     const ended = expect(reader.read()).rejects.toThrow(LogClosedError);
+    await untilItSleeps();
     await reader.close();
     await ended;
     const other = expect(log.openReader(partition, 1).read()).rejects.toThrow(LogClosedError);
+    await untilItSleeps();
     await log.close();
     await other;
     await expect(log.openReader(partition, 1).read()).rejects.toThrow(LogClosedError);
