@@ -6,6 +6,7 @@ import { Writable } from 'node:stream';
 
 import { createApi, type ApiDeps } from '@trailpush/api';
 import { Secret, type RecordLog } from '@trailpush/core';
+import { datasets, encodeEvent, parseEventItem, WriterSchemas } from '@trailpush/datasets';
 import { parseDestination, redactConf, restoreConf } from '@trailpush/destinations';
 import { openEmbeddedLog } from '@trailpush/log';
 import {
@@ -17,10 +18,6 @@ import {
 } from '@trailpush/runtime';
 import { openSqliteStores, type Stores } from '@trailpush/stores';
 import type { FastifyInstance } from 'fastify';
-
-import { encodeEvent } from '../../services/lib/datasets/src/event-codec.ts';
-import { parseEventItem } from '../../services/lib/datasets/src/event-item.ts';
-import { datasets } from '../../services/lib/datasets/src/registry.ts';
 
 export const ADMIN_TOKEN = 'test-admin-token-0123456789';
 
@@ -93,7 +90,7 @@ export async function startApi(
     createApi({
       jobs: stores.jobs,
       log: breakable,
-      datasets: datasets({ lookup: () => 'unknown', wait: async () => undefined }),
+      datasets: datasets(new WriterSchemas({})),
       destinations: {
         parse: (conf) => parseDestination(conf, { allowPrivate: [], fileRoot: undefined }),
         redact: redactConf,

@@ -1,6 +1,5 @@
-import { LogUnavailableError } from '@trailpush/core';
 import { ADMIN_TOKEN, startApi, type ApiFixture } from '@trailpush/test/kit/api-fixture.ts';
-import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 
 const S3 =
   's3://bucket/logs/{DATE}?region=eu-west-1&access-key-id=AKIA1&secret-access-key=canary-one';
@@ -218,55 +217,6 @@ describe('/client/v4/accounts/:account_id/logpush/jobs', () => {
       },
     });
     expect(answer.statusCode).toBe(200);
-  });
-
-  describe('where a job starts', () => {
-    const append = async (count: number) =>
-      api.log.append(
-        Array.from({ length: count }, () => ({ key: account, value: Buffer.from('x') })),
-      );
-    const ends = async () =>
-      new Map((await api.log.bounds()).map(({ partition, end }) => [partition, end]));
-
-    it('is the end of the log at its first enabling, not at later ones', async () => {
-      await append(3);
-      const { id } = await create();
-      await append(2);
-      const start = await ends();
-      await api.send('PUT', `${JOBS}/${id}`, { enabled: true });
-      expect(await api.cursorsOf(id)).toEqual(start);
-      await api.send('PUT', `${JOBS}/${id}`, { enabled: false });
-      await append(4);
-      await api.send('PUT', `${JOBS}/${id}`, { enabled: true });
-      expect(await api.cursorsOf(id)).toEqual(start);
-    });
-
-    it('is the end of the log for a job that is created enabled', async () => {
-      await append(3);
-      const { id } = await create({ enabled: true });
-      expect(await api.cursorsOf(id)).toEqual(await ends());
-    });
-
-    it('must be known: without the log nothing is saved', async () => {
-      const { id } = await create();
-      api.breakLog(new LogUnavailableError('no broker answers'));
-      onTestFinished(() => api.breakLog(undefined));
-      for (const [method, path, body] of [
-        ['POST', JOBS, { ...minimal, enabled: true }],
-        ['PUT', `${JOBS}/${id}`, { enabled: true }],
-      ] as const) {
-        const answer = await api.send(method, path, body);
-        expect(answer.status).toBe(503);
-        expect(answer.body.errors[0]?.message).toBe(
-          'the job was not saved, as the log could not be asked where the job is to start: no broker answers; try again',
-        );
-        expect(answer.headers['retry-after']).toBe('2');
-      }
-      const jobs = await api.stores.jobs.list(account);
-      expect(jobs.map(({ spec }) => spec.enabled)).toEqual([false]);
-      // What needs no place in the log goes on.
-      expect((await api.send('PUT', `${JOBS}/${id}`, { name: 'renamed' })).status).toBe(200);
-    });
   });
 
   it('raises the content revision only when content changes', async () => {
