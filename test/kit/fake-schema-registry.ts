@@ -37,7 +37,7 @@ export class FakeSchemaRegistry {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
-  put(id: number, schema: object, schemaType?: string): void {
+  put(id: number, schema: object | string, schemaType?: string): void {
     const text = JSON.stringify(schema);
     this.#schemas.set(
       id,

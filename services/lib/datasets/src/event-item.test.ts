@@ -105,10 +105,9 @@ describe('a whole item', () => {
   });
 
   test('keeps bodies exactly as they were written, whatever valid JSON they are', () => {
-    // Spaces are added at random between tokens, as JSON.stringify alone never writes any.
     const spacedJson = fc
-      .tuple(fc.json({ maxDepth: 8 }), fc.constantFrom('', ' ', '\t', '  '))
-      .map(([json, space]) => json.replace(/(?<=[[{]|[\]}])(?=[[\]{}])/g, space));
+      .tuple(fc.jsonValue({ maxDepth: 8 }), fc.constantFrom('', ' ', '\t'))
+      .map(([value, space]) => JSON.stringify(value, null, space));
     fc.assert(
       fc.property(spacedJson, (body) => {
         const event = eventOf(withMember(`"resource":{"request":${body},"id":"after"}`));

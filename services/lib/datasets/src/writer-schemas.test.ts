@@ -82,7 +82,7 @@ describe('looking schemas up in a registry', () => {
     }
   });
 
-  test.each([
+  test.each<[string, object | string, string | undefined]>([
     ['a document of type PROTOBUF', {}, 'PROTOBUF'],
     ['a primitive type', 'string', undefined],
   ])('%s is refused', async (detail, schema, schemaType) => {
