@@ -139,8 +139,9 @@ export class AppendQueue {
     const { health, worker, clock } = this.#options;
     health.failed(this, messageOf(error));
     for (const { reject } of calls) reject(error);
-    // What is left of a refused call must not follow it into the log.
-    this.#waiting = this.#waiting.filter((call) => !calls.includes(call));
+    // What is left of a refused call must not follow it into the log. Only the last one can have more.
+    const last = calls.at(-1);
+    if (this.#waiting[0] === last) this.#waiting.shift();
     // Without this, a program that takes no events while it is not ready would never be ready again.
     let probing = false;
     this.#stopProbing ??= clock.every(PROBE_EVERY_MS, () => {

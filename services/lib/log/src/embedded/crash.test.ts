@@ -15,7 +15,7 @@ import { openEmbeddedLog } from './embedded-log.ts';
 const CHILD = fileURLToPath(
   import.meta.resolve('@trailpush/test/kit/children/append-until-killed.ts'),
 );
-const KILLS = 5;
+const KILLS = 4;
 
 /** Lets the child append, kills it after so many acknowledgements, and adds the latest to `acknowledged`. */
 async function appendAndKill(dir: string, acks: number, acknowledged: Map<string, number>) {

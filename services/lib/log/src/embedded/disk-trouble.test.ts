@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
@@ -147,6 +147,7 @@ describe('an embedded log in trouble', () => {
     );
     await first.close();
     const file = join(dir, 'log.db');
+    expect(statSync(file).mode & 0o777).toBe(0o600);
     const db = new Database(file);
     db.pragma('user_version = 99');
     db.close();

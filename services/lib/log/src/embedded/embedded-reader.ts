@@ -106,7 +106,8 @@ export class EmbeddedReader implements PartitionReader {
       if (nextOffset === offset) return undefined;
       return { records, nextOffset, start: this.#bounds().start };
     } catch (error) {
-      health.failed(this, this.#explain(error));
+      // A reader that was closed meanwhile has no trouble any more.
+      if (!this.#closed) health.failed(this, this.#explain(error));
       return undefined;
     }
   }

@@ -1,3 +1,4 @@
+import { closeSync, openSync } from 'node:fs';
 import Database from 'better-sqlite3';
 
 /** Raised with every change of the tables below, together with the code that brings old files over. */
@@ -39,6 +40,7 @@ const TABLES = `
  * @throws Error of SQLite, or one that says why the file cannot be used.
  */
 export function openDatabase(path: string, partitions: number): Database.Database {
+  createPrivately(path);
   const db = new Database(path, { timeout: 0 });
   try {
     configure(db);
@@ -51,6 +53,16 @@ export function openDatabase(path: string, partitions: number): Database.Databas
   } catch (error) {
     db.close();
     throw error;
+  }
+}
+
+/** SQLite would make a file that everyone on the machine may read; its journal takes the same mode. */
+function createPrivately(path: string): void {
+  try {
+    // Never an existing file: closing it would drop the locks that this process holds on it.
+    closeSync(openSync(path, 'wx', 0o600));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   }
 }
 
