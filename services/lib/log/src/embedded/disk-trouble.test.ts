@@ -28,8 +28,8 @@ describe('an embedded log in trouble', () => {
   const opened: RecordLog[] = [];
   const { logger, lines } = createRecordingLogger();
 
-  async function open(): Promise<RecordLog> {
-    const log = await openEmbeddedLog({ dir, clock: systemClock, logger });
+  async function open(folder = dir): Promise<RecordLog> {
+    const log = await openEmbeddedLog({ dir: folder, clock: systemClock, logger });
     opened.push(log);
     return log;
   }
@@ -154,7 +154,6 @@ describe('an embedded log in trouble', () => {
     await expect(open()).rejects.toThrow(/was written by a newer version of Trailpush/);
     writeFileSync(file, 'not a database, by a long way'.repeat(100));
     await expect(open()).rejects.toThrow(/is damaged \(file is not a database\): restore log.db/);
-    dir = file;
-    await expect(open()).rejects.toThrow(/the data folder .* cannot be made: EEXIST/);
+    await expect(open(file)).rejects.toThrow(/the data folder .* cannot be made: EEXIST/);
   });
 });
