@@ -1,4 +1,7 @@
+import { createHash } from 'node:crypto';
 import { Agent as HttpsAgent } from 'node:https';
+import { Readable } from 'node:stream';
+import { crc32 } from 'node:zlib';
 
 import { PutObjectCommand, S3Client, S3ServiceException } from '@aws-sdk/client-s3';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
@@ -14,6 +17,9 @@ import { parseRetryAfter, s3Verdict } from './verdict.ts';
 const LIMITS: ConnectionLimits = { connectMs: 5_000, tlsMs: 5_000, silenceMs: 30_000 };
 const DEADLINE_MS = 300_000;
 
+const silent = (): void => undefined;
+const SILENT = { debug: silent, info: silent, warn: silent, error: silent };
+
 export interface S3PutOptions {
   readonly target: NetworkTarget;
   readonly region: string;
@@ -26,21 +32,11 @@ export interface S3PutOptions {
 /** An uploader that makes each object by one PutObject. */
 export function openS3Put(options: S3PutOptions, deps: DestinationDeps): Uploader {
   const client = createClient(options, deps);
-  const { bucket } = options;
   return {
     deadlineMs: DEADLINE_MS,
     async upload(object, signal) {
-      const command = new PutObjectCommand({
-        Bucket: bucket,
-        Key: object.key,
-        Body: joinPieces(object),
-        ContentLength: object.bodyBytes,
-        // No Content-Encoding: HTTP clients would unpack the object under its .gz name.
-        ContentType: 'application/gzip',
-        Metadata: metadataOf(object.metadata),
-      });
       try {
-        const output = await client.send(command, { abortSignal: signal });
+        const output = await client.send(commandFor(object, options), { abortSignal: signal });
         return judgeSuccess(output.$metadata.httpStatusCode ?? 0, output.ETag);
       } catch (error) {
         const outcome = judgeFailure(error, deps.clock.now());
@@ -55,13 +51,52 @@ export function openS3Put(options: S3PutOptions, deps: DestinationDeps): Uploade
 }
 
 /**
+ * The body goes out in the pieces that it is in: joining them would hold it twice, and costs a garbage
+ * collection an object. The SDK cannot hash a stream before it is sent, so that is done here.
+ */
+function commandFor(object: ObjectToPut, { bucket, isAws }: S3PutOptions): PutObjectCommand {
+  const sha256 = createHash('sha256');
+  for (const piece of object.body) sha256.update(piece);
+  const command = new PutObjectCommand({
+    Bucket: bucket,
+    Key: object.key,
+    Body: Readable.from(object.body, { objectMode: false }),
+    ContentLength: object.bodyBytes,
+    // No Content-Encoding: HTTP clients would unpack the object under its .gz name.
+    ContentType: 'application/gzip',
+    Metadata: metadataOf(object.metadata),
+    // AWS keeps it with the object; other stores answer 501 to it, or do not look at it. There the signed
+    // SHA-256 of the body, which goes to all, makes a flipped bit an error.
+    ...(isAws ? { ChecksumCRC32: crc32Of(object.body) } : {}),
+  });
+  signBody(command, sha256.digest('hex'));
+  return command;
+}
+
+function signBody(command: PutObjectCommand, sha256: string): void {
+  command.middlewareStack.add(
+    (next) => (args) => {
+      const { headers } = args.request as { headers: Record<string, string> };
+      headers['x-amz-content-sha256'] = sha256;
+      return next(args);
+    },
+    { step: 'build', name: 'signBody' },
+  );
+}
+
+function crc32Of(body: readonly Uint8Array[]): string {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32BE(body.reduce((sum, piece) => crc32(piece, sum), 0));
+  return bytes.toString('base64');
+}
+
+/**
  * Everything that the SDK would else look up in the environment or in `~/.aws` is given here, so that
  * neither can move a destination.
  */
 function createClient(options: S3PutOptions, deps: DestinationDeps): S3Client {
   const { target, region, credentials, isAws } = options;
   const agent = createGuardedAgent(target, LIMITS, deps.logger);
-  const checksums = isAws ? 'WHEN_SUPPORTED' : 'WHEN_REQUIRED';
   return new S3Client({
     endpoint: target.url.origin,
     region,
@@ -70,10 +105,8 @@ function createClient(options: S3PutOptions, deps: DestinationDeps): S3Client {
       secretAccessKey: credentials.secretAccessKey.reveal(),
     },
     forcePathStyle: !isAws,
-    // CRC-32 is kept with the object on AWS, but other stores answer 501 to it. There the signed SHA-256
-    // of the payload, which every SigV4 request carries, makes a flipped bit an error.
-    requestChecksumCalculation: checksums,
-    responseChecksumValidation: checksums,
+    requestChecksumCalculation: 'WHEN_REQUIRED',
+    responseChecksumValidation: 'WHEN_REQUIRED',
     // Our own loop owns retries; else they multiply.
     maxAttempts: 1,
     retryMode: 'standard',
@@ -89,13 +122,9 @@ function createClient(options: S3PutOptions, deps: DestinationDeps): S3Client {
     useDualstackEndpoint: false,
     useFipsEndpoint: false,
     userAgentAppId: 'Trailpush',
+    // Without a logger the SDK writes to the console, and with one it logs requests with their headers.
+    logger: SILENT,
   });
-}
-
-/** The SDK hashes the body before it sends it, so it needs one piece. */
-function joinPieces({ body, bodyBytes }: ObjectToPut): Uint8Array {
-  const [first] = body;
-  return first !== undefined && body.length === 1 ? first : Buffer.concat(body, bodyBytes);
 }
 
 function metadataOf(metadata: ObjectMetadata): Record<string, string> {
