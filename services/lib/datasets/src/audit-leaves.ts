@@ -42,14 +42,24 @@ const LEAVES = {
 export type LeafPath = keyof typeof LEAVES;
 
 const PATHS = Object.keys(LEAVES) as LeafPath[];
+
 /** Where the cursor keeps each leaf. */
 export const SLOTS: SlotTable = new Map(
-  PATHS.map((path, slot) => [path, { slot, kind: LEAVES[path] === 'body' ? 'text' : LEAVES[path] }]),
+  PATHS.map((path, slot) => [path, { slot, kind: kindOf(path) }]),
 );
-export const BODY_SLOTS = PATHS.filter((path) => LEAVES[path] === 'body').map(slotOf);
+
+/** The leaves that hold JSON. */
+export const BODIES: readonly { readonly path: LeafPath; readonly slot: number }[] = PATHS.filter(
+  (path) => LEAVES[path] === 'body',
+).map((path) => ({ path, slot: slotOf(path) }));
+
 /** The slot of a leaf in the cursor of a reader. */
 export function slotOf(path: LeafPath): number {
-  const leaf = SLOTS.get(path);
-  if (!leaf) throw new TypeError(`no leaf ${path}`);
-  return leaf.slot;
+  return PATHS.indexOf(path);
+}
+
+/** What a leaf holds, as far as reading it goes. */
+export function kindOf(path: LeafPath): LeafKind {
+  const kind = LEAVES[path];
+  return kind === 'body' ? 'text' : kind;
 }

@@ -6,16 +6,18 @@ import {
   type OutputOptions,
 } from '@trailpush/core';
 import type { AuditField } from './audit-field.ts';
-import { BODY_SLOTS, slotOf, SLOTS } from './audit-leaves.ts';
-import { AvroCursor, compileWriterSchema, type Step } from './avro-program.ts';
+import { BODIES, slotOf, SLOTS } from './audit-leaves.ts';
+import { AvroCursor, notAvro } from './avro-cursor.ts';
+import { compileWriterSchema, runProgram, type AvroProgram } from './avro-program.ts';
 import { compileAuditFilter } from './filter.ts';
-import { checkJsonBody } from './json-body.ts';
+import { checkJson } from './json-body.ts';
 import { compileAuditLine } from './line.ts';
 import { parseFraming, type Framing } from './framing.ts';
 
 const ACCOUNT_SLOT = slotOf('account.id');
 const ORGANIZATION_SLOT = slotOf('organization.id');
-const TIME_SLOT = slotOf('action.time');
+/** What no event is without; a writer's schema may still allow null. */
+const REQUIRED = (['id', 'action.time'] as const).map((path) => ({ path, slot: slotOf(path) }));
 
 /** Where writer schemas come from; see `WriterSchemas`. */
 export interface SchemaSource {
@@ -32,7 +34,9 @@ export class AuditEventReader implements EventReader {
   readonly rewrites = new Uint8Array(SLOTS.size);
   readonly #fields: readonly AuditField[];
   readonly #schemas: SchemaSource;
-  readonly #programs = new Map<object, Step>();
+  readonly #programs = new WeakMap<object, NonNullable<AvroProgram>>();
+  #lastFraming: Framing | undefined;
+  #lastProgram: AvroProgram;
   #missing: Framing | undefined;
 
   constructor(fields: readonly AuditField[], schemas: SchemaSource) {
@@ -56,19 +60,18 @@ export class AuditEventReader implements EventReader {
         'the value has neither the single-object marker (C3 01) nor the schema registry one (00)',
       );
     }
-    const program = this.#program(framing);
+    const program = this.#programOf(framing);
     if (!program) return false;
     const { cursor } = this;
     cursor.reset(value, framing.bodyAt);
-    program(cursor);
-    if (cursor.position !== value.length) {
-      throw new UndecodableRecordError(
-        'not_avro',
-        `the value goes on for ${value.length - cursor.position} bytes after its event`,
-      );
+    runProgram(program, cursor);
+    if (cursor.position !== cursor.end) {
+      throw notAvro(`it goes on for ${cursor.end - cursor.position} bytes after its event`);
     }
-    if (cursor.starts[TIME_SLOT] === -1) {
-      throw new UndecodableRecordError('incompatible_schema', 'the event has no action.time');
+    for (const { path, slot } of REQUIRED) {
+      if (cursor.starts[slot] === -1) {
+        throw new UndecodableRecordError('incompatible_schema', `the event has no ${path}`);
+      }
     }
     this.#checkAccount(accountKey);
     this.#checkBodies();
@@ -79,7 +82,9 @@ export class AuditEventReader implements EventReader {
     if (this.#missing) await this.#schemas.wait(this.#missing);
   }
 
-  #program(framing: Framing): Step | undefined {
+  /** Undefined while the schema must be fetched. Neighbours in a log share their framing. */
+  #programOf(framing: Framing): AvroProgram {
+    if (framing === this.#lastFraming) return this.#lastProgram;
     const schema = this.#schemas.lookup(framing);
     if (schema === 'pending') {
       this.#missing = framing;
@@ -92,23 +97,21 @@ export class AuditEventReader implements EventReader {
           : `fingerprint ${framing.fingerprint} is not a known schema`;
       throw new UndecodableRecordError('unknown_schema', `the writer's schema ${name}`);
     }
-    let program = this.#programs.get(schema);
-    if (!program) {
-      program = compileWriterSchema(schema, SLOTS);
-      this.#programs.set(schema, program);
-    }
+    const program = this.#programs.get(schema) ?? compileWriterSchema(schema, SLOTS);
+    this.#programs.set(schema, program);
+    this.#lastFraming = framing;
+    this.#lastProgram = program;
     return program;
   }
 
   /** The key routed the record; an event that names another account must not reach this one's jobs. */
   #checkAccount(accountKey: Uint8Array): void {
-    const { cursor } = this;
-    const slot = (cursor.starts[ACCOUNT_SLOT] ?? -1) >= 0 ? ACCOUNT_SLOT : ORGANIZATION_SLOT;
-    const start = cursor.starts[slot] ?? -1;
-    const length = start < 0 ? -1 : (cursor.ends[slot] ?? 0) - start;
-    let same = length === accountKey.length;
-    for (let index = 0; same && index < length; index++) {
-      same = cursor.bytes[start + index] === accountKey[index];
+    const { view, starts, ends } = this.cursor;
+    const slot = starts[ACCOUNT_SLOT] === -1 ? ORGANIZATION_SLOT : ACCOUNT_SLOT;
+    const start = starts[slot] ?? -1;
+    let same = start >= 0 && (ends[slot] ?? 0) - start === accountKey.length;
+    for (let index = 0; same && index < accountKey.length; index++) {
+      same = view.getUint8(start + index) === accountKey[index];
     }
     if (!same) {
       throw new UndecodableRecordError(
@@ -119,17 +122,23 @@ export class AuditEventReader implements EventReader {
   }
 
   #checkBodies(): void {
-    const { starts, ends, bytes } = this.cursor;
-    for (const slot of BODY_SLOTS) {
+    const { view, starts, ends } = this.cursor;
+    for (const { path, slot } of BODIES) {
       const start = starts[slot] ?? -1;
       const end = ends[slot] ?? 0;
       if (start < 0) continue;
-      if (start === end) {
-        // No text at all says as much as no body.
-        starts[slot] = -1;
-        continue;
-      }
-      this.rewrites[slot] = checkJsonBody(bytes, start, end) ? 1 : 0;
+      // No text at all says as much as no body.
+      if (start === end) starts[slot] = -1;
+      else this.rewrites[slot] = isToRewrite(view, start, end, path) ? 1 : 0;
     }
+  }
+}
+
+function isToRewrite(view: DataView, start: number, end: number, path: string): boolean {
+  try {
+    return checkJson(view, start, end);
+  } catch (error) {
+    if (!(error instanceof UndecodableRecordError)) throw error;
+    throw new UndecodableRecordError(error.reason, `${path} is ${error.message}`);
   }
 }

@@ -20,8 +20,7 @@ export interface FilterLeaf {
 }
 
 export type FilterNode =
-  | FilterLeaf
-  | { readonly kind: 'and' | 'or'; readonly nodes: readonly FilterNode[] };
+  FilterLeaf | { readonly kind: 'and' | 'or'; readonly nodes: readonly FilterNode[] };
 
 function invalid(pointer: string, message: string): InvalidJobError {
   return new InvalidJobError(pointer, `filter${pointer}: ${message}`);
@@ -67,8 +66,10 @@ function parseNode(value: unknown, pointer: string): FilterNode {
   const key = members.get('key');
   const operator = members.get('operator');
   if (typeof key !== 'string' || key === '') throw invalid(pointer, 'Key is missing');
-  if (typeof operator !== 'string' || operator === '') throw invalid(pointer, 'Operator is missing');
-  if (!members.has('value') || members.get('value') === null) throw invalid(pointer, 'Value is missing');
+  if (typeof operator !== 'string' || operator === '')
+    throw invalid(pointer, 'Operator is missing');
+  if (!members.has('value') || members.get('value') === null)
+    throw invalid(pointer, 'Value is missing');
   if (!OPERATORS.has(operator)) {
     throw invalid(pointer, `unknown operator ${JSON.stringify(operator)}`);
   }

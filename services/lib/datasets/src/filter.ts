@@ -30,7 +30,10 @@ function invalid(leaf: FilterLeaf, message: string): InvalidJobError {
   return new InvalidJobError(leaf.pointer, `filter${leaf.pointer}: ${message}`);
 }
 
-function compileNode(node: FilterNode, compileLeaf: (leaf: FilterLeaf) => EventFilter): EventFilter {
+function compileNode(
+  node: FilterNode,
+  compileLeaf: (leaf: FilterLeaf) => EventFilter,
+): EventFilter {
   if (node.kind === 'leaf') return compileLeaf(node);
   const filters = node.nodes.map((child) => compileNode(child, compileLeaf));
   const [first, second] = filters;
@@ -43,23 +46,23 @@ function compileNode(node: FilterNode, compileLeaf: (leaf: FilterLeaf) => EventF
   return () => filters.some((test) => test());
 }
 
-type BytesTest = (bytes: Uint8Array, start: number, end: number) => boolean;
+type BytesTest = (view: DataView, start: number, end: number) => boolean;
 
-function matchesAt(bytes: Uint8Array, at: number, wanted: Uint8Array): boolean {
+function matchesAt(view: DataView, at: number, wanted: Uint8Array): boolean {
   for (let index = 0; index < wanted.length; index++) {
-    if (bytes[at + index] !== wanted[index]) return false;
+    if (view.getUint8(at + index) !== wanted[index]) return false;
   }
   return true;
 }
 
 function equalTo(wanted: Uint8Array): BytesTest {
-  return (bytes, start, end) => end - start === wanted.length && matchesAt(bytes, start, wanted);
+  return (view, start, end) => end - start === wanted.length && matchesAt(view, start, wanted);
 }
 
 function containing(wanted: Uint8Array): BytesTest {
-  return (bytes, start, end) => {
+  return (view, start, end) => {
     for (let at = start; at + wanted.length <= end; at++) {
-      if (matchesAt(bytes, at, wanted)) return true;
+      if (matchesAt(view, at, wanted)) return true;
     }
     return false;
   };
@@ -72,7 +75,7 @@ function textTest(leaf: FilterLeaf, operator: string): BytesTest {
       throw invalid(leaf, `${leaf.operator} on ${leaf.key} needs a list of strings`);
     }
     const tests = values.map((value) => equalTo(Buffer.from(value)));
-    return (bytes, start, end) => tests.some((test) => test(bytes, start, end));
+    return (view, start, end) => tests.some((test) => test(view, start, end));
   }
   if (typeof leaf.value !== 'string') {
     throw invalid(leaf, `${leaf.operator} on ${leaf.key} needs a string`);
@@ -84,10 +87,10 @@ function textTest(leaf: FilterLeaf, operator: string): BytesTest {
     case 'contains':
       return containing(wanted);
     case 'startsWith':
-      return (bytes, start, end) => end - start >= wanted.length && matchesAt(bytes, start, wanted);
+      return (view, start, end) => end - start >= wanted.length && matchesAt(view, start, wanted);
     case 'endsWith':
-      return (bytes, start, end) =>
-        end - start >= wanted.length && matchesAt(bytes, end - wanted.length, wanted);
+      return (view, start, end) =>
+        end - start >= wanted.length && matchesAt(view, end - wanted.length, wanted);
     default:
       throw invalid(leaf, `operator ${leaf.operator} does not fit ${leaf.key}, which is a string`);
   }
@@ -99,7 +102,10 @@ function compileText(leaf: FilterLeaf, reader: LoadedEvent, slot: number): Event
   const expected = !leaf.operator.startsWith('!');
   return () => {
     const start = cursor.starts[slot] ?? -1;
-    return (start < 0 ? test(cursor.bytes, 0, 0) : test(cursor.bytes, start, cursor.ends[slot] ?? 0)) === expected;
+    return (
+      (start < 0 ? test(cursor.view, 0, 0) : test(cursor.view, start, cursor.ends[slot] ?? 0)) ===
+      expected
+    );
   };
 }
 
@@ -107,7 +113,10 @@ function compileText(leaf: FilterLeaf, reader: LoadedEvent, slot: number): Event
 function parseNanos(leaf: FilterLeaf, value: unknown): bigint {
   if (typeof value === 'number' && Number.isSafeInteger(value)) return BigInt(value);
   if (typeof value === 'string' && /^-?\d{1,19}$/.test(value)) return BigInt(value);
-  throw invalid(leaf, `${leaf.operator} on ${leaf.key} needs an integer: nanoseconds since the epoch`);
+  throw invalid(
+    leaf,
+    `${leaf.operator} on ${leaf.key} needs an integer: nanoseconds since the epoch`,
+  );
 }
 
 /** Timestamps are compared in nanoseconds, whatever timestamp_format the lines have. */
@@ -122,7 +131,8 @@ function compileInteger(leaf: FilterLeaf, reader: LoadedEvent, slot: number): Ev
   const read = () => integers[slot] ?? 0;
   if (leaf.operator === 'in' || leaf.operator === '!in') {
     const values = Array.isArray(leaf.value) ? (leaf.value as readonly unknown[]) : [];
-    if (values.length === 0) throw invalid(leaf, `${leaf.operator} on ${leaf.key} needs a list of integers`);
+    if (values.length === 0)
+      throw invalid(leaf, `${leaf.operator} on ${leaf.key} needs a list of integers`);
     const wanted = new Set(values.map(bound));
     const expected = leaf.operator === 'in';
     return () => wanted.has(read()) === expected;
@@ -142,6 +152,9 @@ function compileInteger(leaf: FilterLeaf, reader: LoadedEvent, slot: number): Ev
     case 'geq':
       return () => read() >= wanted;
     default:
-      throw invalid(leaf, `operator ${leaf.operator} does not fit ${leaf.key}, which is a timestamp`);
+      throw invalid(
+        leaf,
+        `operator ${leaf.operator} does not fit ${leaf.key}, which is a timestamp`,
+      );
   }
 }

@@ -1,4 +1,4 @@
-import type { AvroCursor } from './avro-program.ts';
+import type { AvroCursor } from './avro-cursor.ts';
 
 /** The loaded record as filters and lines see it. */
 export interface LoadedEvent {

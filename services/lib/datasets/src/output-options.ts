@@ -1,4 +1,10 @@
-import { InvalidJobError, TIMESTAMP_FORMATS, type FieldSpec, type OutputOptions, type TimestampFormat } from '@trailpush/core';
+import {
+  InvalidJobError,
+  TIMESTAMP_FORMATS,
+  type FieldSpec,
+  type OutputOptions,
+  type TimestampFormat,
+} from '@trailpush/core';
 
 /** Members of Logpush's output_options that this version acts on; the others are refused by name. */
 const MEMBERS = new Set(['field_names', 'timestamp_format', 'output_type']);
@@ -32,7 +38,10 @@ function parseFieldNames(fields: readonly FieldSpec[], value: unknown): readonly
  * output_options as stored (JSON text or null), with Logpush's defaults: all fields in the dataset's
  * order, and `unixnano` (jobs made through the API).
  */
-export function parseOutputOptions(fields: readonly FieldSpec[], stored: string | null): OutputOptions {
+export function parseOutputOptions(
+  fields: readonly FieldSpec[],
+  stored: string | null,
+): OutputOptions {
   const options: unknown = stored === null ? {} : JSON.parse(stored);
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     throw new InvalidJobError('/output_options', 'output_options must be an object');

@@ -1,49 +1,94 @@
 import type { TimestampFormat } from '@trailpush/core';
+import { literal, writeAscii, writeLiteral } from './byte-copy.ts';
 
-/** Writes microseconds since the epoch at `at` and returns the new end. */
-export type TimestampWriter = (micros: number, into: Buffer, at: number) => number;
+/** Writes microseconds since the epoch (a safe integer) at `at` and returns the new end. */
+export type TimestampWriter = (micros: number, out: DataView, at: number) => number;
 
 const MICROS_PER_SECOND = 1_000_000;
+/** Seconds of ten digits: all times from 2001 to 2286. */
+const MIN_TEN_DIGITS = 1_000_000_000;
+const MAX_TEN_DIGITS = 9_999_999_999;
 
-/** Digits that are cut off are cut off, not rounded: a time must never move into the next second. */
-function fraction(micros: number, digits: 3 | 9): string {
-  const rest = micros - Math.floor(micros / MICROS_PER_SECOND) * MICROS_PER_SECOND;
-  const six = String(rest).padStart(6, '0');
-  return digits === 3 ? six.slice(0, 3) : `${six}000`;
+const THREE_ZEROS = literal('000');
+const END_OF_TEXT = literal('Z"');
+
+/** Digits of a non-negative integer below 2^31, with zeros in front. */
+function writeDigits(value: number, count: number, out: DataView, at: number): number {
+  let rest = value;
+  for (let to = at + count - 1; to >= at; to--) {
+    const tens = (rest / 10) | 0;
+    out.setUint8(to, 0x30 + rest - tens * 10);
+    rest = tens;
+  }
+  return at + count;
 }
 
-/** `2024-02-17T23:52:01`, with the last second kept since neighbours in a log share it. */
-function secondsWriter(): (second: number) => string {
-  let lastSecond = Number.NaN;
-  let lastText = '';
-  return (second) => {
-    if (second !== lastSecond) {
-      lastText = new Date(second * 1000).toISOString().slice(0, -5);
-      lastSecond = second;
+function writeSeconds(second: number, out: DataView, at: number): number {
+  if (second < MIN_TEN_DIGITS || second > MAX_TEN_DIGITS)
+    return writeAscii(String(second), out, at);
+  const high = Math.floor(second / 100_000);
+  return writeDigits(second - high * 100_000, 5, out, writeDigits(high, 5, out, at));
+}
+
+function secondOf(micros: number): number {
+  return Math.floor(micros / MICROS_PER_SECOND);
+}
+
+/** `unixnano` is above 2^53, so its last three digits are written as text. */
+function writeUnixNano(micros: number, out: DataView, at: number): number {
+  const second = secondOf(micros);
+  if (second < MIN_TEN_DIGITS) return writeAscii(micros === 0 ? '0' : `${micros}000`, out, at);
+  const to = writeDigits(
+    micros - second * MICROS_PER_SECOND,
+    6,
+    out,
+    writeSeconds(second, out, at),
+  );
+  return writeLiteral(THREE_ZEROS, out, to);
+}
+
+/** `"2024-02-17T23:52:`, with the last minute kept, since neighbours in a log share it. */
+function minuteWriter(): TimestampWriter {
+  let lastMinute = Number.NaN;
+  let lastText = literal('');
+  return (minute, out, at) => {
+    if (minute !== lastMinute) {
+      lastText = literal(`"${new Date(minute * 60_000).toISOString().slice(0, -7)}`);
+      lastMinute = minute;
     }
-    return lastText;
+    return writeLiteral(lastText, out, at);
   };
 }
 
-/**
- * The formats of Logpush's `timestamp_format`: numbers bare, texts in quotes, always UTC.
- * `unixnano` is above 2^53, so its last three digits are written as text.
- */
+/** Digits that are not asked for are cut off, not rounded: a time must never move into the next second. */
+function rfc3339Writer(fractionDigits: 0 | 3 | 9): TimestampWriter {
+  const writeMinute = minuteWriter();
+  return (micros, out, at) => {
+    const second = secondOf(micros);
+    const minute = Math.floor(second / 60);
+    let to = writeDigits(second - minute * 60, 2, out, writeMinute(minute, out, at));
+    if (fractionDigits > 0) {
+      const rest = micros - second * MICROS_PER_SECOND;
+      out.setUint8(to++, 0x2e);
+      if (fractionDigits === 3) to = writeDigits((rest / 1000) | 0, 3, out, to);
+      else to = writeLiteral(THREE_ZEROS, out, writeDigits(rest, 6, out, to));
+    }
+    return writeLiteral(END_OF_TEXT, out, to);
+  };
+}
+
+/** The formats of Logpush's `timestamp_format`: numbers bare, texts in quotes, always UTC. */
 export function timestampWriter(format: TimestampFormat): TimestampWriter {
-  const seconds = secondsWriter();
-  const secondOf = (micros: number) => Math.floor(micros / MICROS_PER_SECOND);
   switch (format) {
     case 'unixnano':
-      return (micros, into, at) => at + into.latin1Write(micros === 0 ? '0' : `${micros}000`, at);
+      return writeUnixNano;
     case 'unix':
-      return (micros, into, at) => at + into.latin1Write(String(secondOf(micros)), at);
+      return (micros, out, at) => writeSeconds(secondOf(micros), out, at);
     case 'rfc3339':
-      return (micros, into, at) => at + into.latin1Write(`"${seconds(secondOf(micros))}Z"`, at);
+      return rfc3339Writer(0);
     case 'rfc3339ms':
-      return (micros, into, at) =>
-        at + into.latin1Write(`"${seconds(secondOf(micros))}.${fraction(micros, 3)}Z"`, at);
+      return rfc3339Writer(3);
     case 'rfc3339ns':
-      return (micros, into, at) =>
-        at + into.latin1Write(`"${seconds(secondOf(micros))}.${fraction(micros, 9)}Z"`, at);
+      return rfc3339Writer(9);
   }
 }

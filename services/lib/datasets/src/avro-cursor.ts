@@ -1,0 +1,95 @@
+import { UndecodableRecordError } from '@trailpush/core';
+
+/**
+ * The position in one Avro value, and the leaves found so far. Reused for every record: nothing is
+ * allocated for one. All positions count from the start of the memory that the value lies in, so that
+ * one view serves all records of a fetch.
+ */
+export class AvroCursor {
+  view: DataView = new DataView(new ArrayBuffer(0));
+  /** Where the value lies in `view`; nothing outside is read. */
+  start = 0;
+  end = 0;
+  position = 0;
+  nesting = 0;
+  /** Start of a text leaf in `view`, -1 when absent. For integers: 0 when present. */
+  readonly starts: Int32Array;
+  readonly ends: Int32Array;
+  readonly integers: Float64Array;
+  #memory: ArrayBufferLike | undefined;
+
+  constructor(slots: number) {
+    this.starts = new Int32Array(slots);
+    this.ends = new Int32Array(slots);
+    this.integers = new Float64Array(slots);
+  }
+
+  /** Stands at the beginning of `value`, `headerBytes` into it, with all leaves absent. */
+  reset(value: Uint8Array, headerBytes: number): void {
+    const memory = value.buffer;
+    if (memory !== this.#memory) {
+      this.#memory = memory;
+      this.view = new DataView(memory);
+    }
+    this.start = value.byteOffset;
+    this.end = this.start + value.length;
+    this.position = this.start + headerBytes;
+    this.nesting = 0;
+    this.starts.fill(-1);
+  }
+}
+
+export function notAvro(detail: string): UndecodableRecordError {
+  return new UndecodableRecordError('not_avro', `the value is not Avro of its schema: ${detail}`);
+}
+
+/** 64 bits at seven a byte. */
+const MAX_LONG_BYTES = 10;
+
+/** One zigzag varint. Exact for safe integers, and never one of those for anything larger. */
+export function readLong(cursor: AvroCursor): number {
+  const { view, end } = cursor;
+  const first = cursor.position;
+  let at = first;
+  let byte = 0x80;
+  // The magnitude without the sign bit, which lies lowest.
+  let magnitude = 0;
+  let negative = false;
+  for (let factor = 0.5; byte >= 0x80; factor *= 0x80) {
+    if (at >= end) throw notAvro('it ends inside a number');
+    if (at - first === MAX_LONG_BYTES) throw notAvro('a number has more than 64 bits');
+    byte = view.getUint8(at);
+    if (at === first) {
+      negative = (byte & 1) === 1;
+      magnitude = (byte & 0x7f) >> 1;
+    } else {
+      magnitude += (byte & 0x7f) * factor;
+    }
+    at++;
+  }
+  cursor.position = at;
+  return negative ? -magnitude - 1 : magnitude;
+}
+
+/** The length of the bytes that follow; they lie inside the value. */
+export function readLength(cursor: AvroCursor): number {
+  const { view, end, position } = cursor;
+  // Nearly all lengths are below 64 and take one byte.
+  const byte = position < end ? view.getUint8(position) : 1;
+  if ((byte & 0x81) === 0) {
+    const length = byte >> 1;
+    if (length < end - position) {
+      cursor.position = position + 1;
+      return length;
+    }
+  }
+  return readLongLength(cursor);
+}
+
+function readLongLength(cursor: AvroCursor): number {
+  const length = readLong(cursor);
+  const rest = cursor.end - cursor.position;
+  if (length < 0) throw notAvro('a length is negative');
+  if (length > rest) throw notAvro(`a length of ${length} bytes, where ${rest} are left`);
+  return length;
+}

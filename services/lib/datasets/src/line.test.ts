@@ -1,0 +1,105 @@
+import { TIMESTAMP_FORMATS, type EventReader, type OutputOptions } from '@trailpush/core';
+import {
+  encoderOfBytes,
+  eventArbitrary,
+  keyOf,
+} from '@trailpush/test/kit/audit-event-arbitrary.ts';
+import { oracleLine } from '@trailpush/test/kit/line-oracle.ts';
+import fc from 'fast-check';
+import { isUtf8 } from 'node:buffer';
+import { describe, expect, test } from 'vitest';
+import type { AuditEvent } from './audit-event.ts';
+import { EVENT_SCHEMA, EVENT_TYPE } from './event-schema.ts';
+import { datasets } from './registry.ts';
+
+/**
+ * Lines are compared byte for byte with those of an oracle that decodes with avsc and writes with
+ * JSON.stringify. What holds for every line is checked apart from it, on the bytes.
+ */
+const dataset = datasets({ lookup: () => EVENT_SCHEMA, wait: async () => undefined }).get(
+  'audit_logs_v2',
+)!;
+const FIELD_NAMES = dataset.fields.map(({ name }) => name);
+const HEADER = Buffer.from([0xc3, 0x01, 0, 0, 0, 0, 0, 0, 0, 0]);
+const encode = encoderOfBytes(EVENT_SCHEMA);
+
+const optionsArbitrary: fc.Arbitrary<OutputOptions> = fc.record({
+  fieldNames: fc.oneof(
+    fc.constant(FIELD_NAMES),
+    fc.shuffledSubarray(FIELD_NAMES, { minLength: 1 }),
+  ),
+  timestampFormat: fc.constantFrom(...TIMESTAMP_FORMATS),
+});
+
+function lineOf(reader: EventReader, options: OutputOptions, room = 1 << 20): Buffer {
+  const into = Buffer.alloc(room, 0xff);
+  const end = reader.compileLine(options)(into, 7);
+  return into.subarray(7, end);
+}
+
+function expectOneLine(line: Buffer): void {
+  expect(line.indexOf(0x0a)).toBe(line.length - 1);
+  expect(line.includes(0x0d)).toBe(false);
+  for (const char of ['\u0085', '\u2028', '\u2029']) expect(line.includes(char)).toBe(false);
+  expect(isUtf8(line)).toBe(true);
+  expect(JSON.parse(line.toString())).toBeTypeOf('object');
+}
+
+describe('lines of audit_logs_v2', () => {
+  test('equal those of the oracle for any event, fields, order and timestamp format', () => {
+    const reader = dataset.openReader();
+    fc.assert(
+      fc.property(eventArbitrary, optionsArbitrary, (event, options) => {
+        const body = encode(event);
+        expect(reader.load(Buffer.concat([HEADER, body]), keyOf(event))).toBe(true);
+        const line = lineOf(reader, options);
+        const wanted = oracleLine(EVENT_TYPE.fromBuffer(body) as AuditEvent, options);
+        expect(line.toString('latin1')).toBe(Buffer.from(wanted).toString('latin1'));
+        expectOneLine(line);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  test('are the same wherever the record lies and whatever lies around it', () => {
+    const reader = dataset.openReader();
+    const place = fc.record({
+      before: fc.uint8Array({ maxLength: 9 }),
+      after: fc.uint8Array({ maxLength: 9 }),
+    });
+    fc.assert(
+      fc.property(eventArbitrary, place, optionsArbitrary, (event, { before, after }, options) => {
+        const value = Buffer.concat([HEADER, encode(event)]);
+        reader.load(value, keyOf(event));
+        const alone = lineOf(reader, options);
+        const all = Buffer.concat([before, value, after]);
+        // Not a Buffer: adapters may hand out either.
+        const inside = new Uint8Array(all.buffer, all.byteOffset + before.length, value.length);
+        reader.load(inside, keyOf(event));
+        expect(lineOf(reader, options)).toEqual(alone);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test('say -1 when they may not fit, and are written where they fit', () => {
+    const reader = dataset.openReader();
+    fc.assert(
+      fc.property(eventArbitrary, optionsArbitrary, (event, options) => {
+        reader.load(Buffer.concat([HEADER, encode(event)]), keyOf(event));
+        const line = lineOf(reader, options);
+        const write = reader.compileLine(options);
+        const guard = 64;
+        for (let room = 64; ; room *= 2) {
+          const memory = Buffer.alloc(room + guard, 0x55);
+          const end = write(memory.subarray(0, room), 0);
+          expect(memory.subarray(room)).toEqual(Buffer.alloc(guard, 0x55));
+          if (end < 0) continue;
+          expect(memory.subarray(0, end)).toEqual(line);
+          break;
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
