@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
-import { ConfigError, messageOf, TrailpushError } from '@trailpush/core';
+import { ConfigError, messageOf } from '@trailpush/core';
 import { produceFile } from './produce.ts';
 import { runServices, type ServiceName } from './services.ts';
 
@@ -65,9 +65,5 @@ function report(error: unknown): number {
     return 'exitCode' in error && error.exitCode === 0 ? 0 : 2;
   }
   process.stderr.write(`trailpush: ${messageOf(error)}\n`);
-  if (error instanceof ConfigError) return 2;
-  if (!(error instanceof TrailpushError) && process.env['LOG_LEVEL'] === 'debug') {
-    process.stderr.write(`${error instanceof Error ? (error.stack ?? '') : ''}\n`);
-  }
-  return 1;
+  return error instanceof ConfigError ? 2 : 1;
 }
