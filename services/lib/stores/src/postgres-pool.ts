@@ -1,11 +1,14 @@
-import { ConfigError, type Logger } from '@trailpush/core';
+import { ConfigError, messageOf, StoreUnavailableError, type Logger } from '@trailpush/core';
 import type { PostgresPool, PostgresPoolClient } from 'kysely';
 import pg from 'pg';
 
 import { postgresFault, UnsafeIntegerError } from './postgres-faults.ts';
 
-/** How long to wait for a connection, a new one or one of the pool. */
 const CONNECT_TIMEOUT_MS = 5_000;
+/** How long a call waits until one of the connections is free. */
+const POOL_TIMEOUT_MS = 20_000;
+/** What pg says then. */
+const POOL_TIMEOUT_MESSAGE = 'timeout exceeded when trying to connect';
 /** The server gives up a statement, or its wait for a lock. */
 const STATEMENT_TIMEOUT_MS = 15_000;
 /** We give up on a server that says nothing at all, say behind a network that drops packets. */
@@ -53,7 +56,17 @@ function safeInteger(text: string): number {
  * error happened is not used again.
  */
 export function openPostgresPool(config: pg.ClientConfig, logger: Logger): PostgresPool {
-  const pool = new pg.Pool({ ...config, max: MAX_CONNECTIONS });
+  const pool = new pg.Pool({
+    ...config,
+    max: MAX_CONNECTIONS,
+    connectionTimeoutMillis: POOL_TIMEOUT_MS,
+    // The pool would give its own, longer, timeout to each connection as well.
+    Client: class extends pg.Client {
+      constructor() {
+        super(config);
+      }
+    },
+  });
   const place = placeOf(config);
   const onLost = (error: Error): void =>
     logger.debug({ err: error }, 'a connection to PostgreSQL was lost');
@@ -66,7 +79,10 @@ export function openPostgresPool(config: pg.ClientConfig, logger: Logger): Postg
       try {
         return guarded(await pool.connect(), place);
       } catch (error) {
-        throw postgresFault(error, place);
+        if (messageOf(error) !== POOL_TIMEOUT_MESSAGE) throw postgresFault(error, place);
+        throw new StoreUnavailableError(
+          `${place} does not keep up: all ${MAX_CONNECTIONS} connections were busy for ${POOL_TIMEOUT_MS / 1000} s`,
+        );
       }
     },
     end: () => pool.end(),

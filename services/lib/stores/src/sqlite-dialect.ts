@@ -86,6 +86,15 @@ class SqliteDriver implements Driver {
   }
 
   async acquireConnection(): Promise<DatabaseConnection> {
+    await this.#take();
+    // A transaction ends with its thread, so only a new user gets a new thread.
+    if (this.#thread === undefined || this.#thread.ended) {
+      this.#thread = new SqliteThread(this.#file, this.#clock);
+    }
+    return new SqliteConnection(this.#thread);
+  }
+
+  async #take(): Promise<void> {
     if (this.#taken) {
       if (this.#waiting.length >= MAX_WAITING) {
         throw new StoreUnavailableError(
@@ -95,11 +104,6 @@ class SqliteDriver implements Driver {
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
     }
     this.#taken = true;
-    // A transaction ends with its thread, so only a new user gets a new thread.
-    if (this.#thread === undefined || this.#thread.ended) {
-      this.#thread = new SqliteThread(this.#file, this.#clock);
-    }
-    return new SqliteConnection(this.#thread);
   }
 
   async releaseConnection(): Promise<void> {
@@ -122,6 +126,8 @@ class SqliteDriver implements Driver {
   }
 
   async destroy(): Promise<void> {
+    // Behind all who are waiting.
+    await this.#take();
     await this.#thread?.close();
   }
 

@@ -1,0 +1,34 @@
+import { describe } from 'vitest';
+
+import { claimContract, fenceContract } from './stores/claims.ts';
+import { jobContract, jobPlaceContract } from './stores/jobs.ts';
+import { lossContract } from './stores/losses.ts';
+import { modelContract } from './stores/model.ts';
+import { pinContract } from './stores/pins.ts';
+import { confirmContract } from './stores/confirms.ts';
+import { insertContract, replaceContract } from './stores/plans.ts';
+import { secretContract } from './stores/secrets.ts';
+import { createSuite, type StoresHarness } from './stores/suite.ts';
+import { changesContract, revisionContract } from './stores/revisions.ts';
+
+export type { StoresHarness, StoresPlace } from './stores/suite.ts';
+
+/** What the stores must do on every database. Call it once at the top of a database's test file. */
+export function storesContract(name: string, harness: StoresHarness): void {
+  describe(`stores contract: ${name}`, () => {
+    const suite = createSuite(harness);
+    jobContract(suite);
+    jobPlaceContract(suite);
+    revisionContract(suite);
+    changesContract(suite);
+    claimContract(suite);
+    fenceContract(suite);
+    pinContract(suite);
+    insertContract(suite);
+    replaceContract(suite);
+    confirmContract(suite);
+    lossContract(suite);
+    secretContract(suite);
+    modelContract(suite);
+  });
+}
