@@ -69,6 +69,7 @@ export function s3ClientFor(server: Omit<S3Server, 'description' | 'stop'>): S3C
     forcePathStyle: true,
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
+    maxAttempts: 1,
   });
 }
 

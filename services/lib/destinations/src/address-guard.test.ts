@@ -125,6 +125,19 @@ describe('createGuardedAgent', () => {
     expect(await fetchFrom(`http://localhost:${port}/`, rule)).toBe('answered');
   });
 
+  it('looks at the peer once more after connecting', async () => {
+    const port = await listen(createHttpServer((_request, response) => response.end()));
+    const answers = [parseCidrs('127.0.0.1'), []];
+    // Allows loopback when the host is checked, and no more when the connection stands.
+    const rule: AddressRule = {
+      get allowPrivate() {
+        return answers.shift() ?? [];
+      },
+      privateOnly: true,
+    };
+    expect(await fetchFrom(`http://127.0.0.1:${port}/`, rule)).toBe('address_blocked');
+  });
+
   it('gives up a server that takes the connection and stays silent', async () => {
     const port = await listen(createServer());
     expect(await fetchFrom(`http://127.0.0.1:${port}/`, LOOPBACK)).toBe('stalled');

@@ -1,4 +1,8 @@
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { pipeline, Readable } from 'node:stream';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { gzipSync } from 'node:zlib';
 
@@ -117,6 +121,22 @@ describe('a POST', () => {
     const result = await putTo(receiver.origin, makeObject({ lines }));
     expect(result).toMatchObject({ verdict: { kind: 'retry' }, status: 200 });
     expect(result.message).toContain('before the whole object was sent');
+  });
+
+  it('reads no more than the beginning of an endless answer', async () => {
+    const server = createServer((request, response) => {
+      const endless = new Readable({ read: () => void endless.push('x'.repeat(65_536)) });
+      request.resume().once('end', () => pipeline(endless, response, () => undefined));
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const closed = once(server, 'close');
+    const { port } = server.address() as AddressInfo;
+    const result = await putTo(`http://127.0.0.1:${port}`);
+    server.close();
+    expect(result.verdict.kind).toBe('delivered');
+    // Ends only when the connection was cut.
+    await closed;
   });
 
   it('says that nobody listens', async () => {

@@ -1,9 +1,11 @@
+import { createHash, randomBytes } from 'node:crypto';
 import { gunzipSync } from 'node:zlib';
 
 import { type AttemptResult, Secret } from '@trailpush/core';
 import { systemClock } from '@trailpush/runtime';
 import { bodyOf, makeObject, put } from '@trailpush/test/kit/contracts/destination/suite.ts';
 import { startFlippingProxy } from '@trailpush/test/kit/flipping-proxy.ts';
+import { HttpReceiver } from '@trailpush/test/kit/http-receiver.ts';
 import { createRecordingLogger } from '@trailpush/test/kit/recording-logger.ts';
 import { FakeS3 } from '@trailpush/test/kit/s3/fake-s3.ts';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -57,6 +59,26 @@ describe('PutObject', () => {
       'x-amz-meta-last-offset': '199',
       'x-amz-meta-records': String(object.metadata.records),
     });
+  });
+
+  it('signs the hash of the body, frames it plainly and waits for no 100 Continue', async () => {
+    const receiver = await HttpReceiver.start();
+    receiver.faults.push({
+      store: true,
+      then: { kind: 'answer', status: 200, headers: { etag: '"e"' } },
+    });
+    const body = [randomBytes(2_000_000), randomBytes(1_000_000)];
+    const object = { ...makeObject(), body, bodyBytes: 3_000_000 };
+    const [result] = await putTo(confOf({ endpoint: receiver.origin }), object);
+    await receiver.stop();
+    expect(result?.verdict.kind).toBe('delivered');
+    const { headers } = receiver.received[0]!;
+    expect(headers['content-length']).toBe('3000000');
+    expect(headers['x-amz-content-sha256']).toBe(
+      createHash('sha256').update(bodyOf(object)).digest('hex'),
+    );
+    const names = Object.keys(headers).join(' ');
+    expect(names).not.toMatch(/expect|transfer-encoding|content-encoding|checksum|trailer/);
   });
 
   it('takes a bit that was flipped on the way for a failed attempt', async () => {
