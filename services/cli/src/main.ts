@@ -30,7 +30,10 @@ async function main(): Promise<void> {
       .description(description)
       .option('--port <number>', 'port to listen on (PORT, default 8787)')
       .option('--host <address>', 'address to listen on (TRAILPUSH_HOST, default 127.0.0.1)')
-      .option('--data <folder>', 'folder for everything that is kept (TRAILPUSH_DATA, default ./data)')
+      .option(
+        '--data <folder>',
+        'folder for everything that is kept (TRAILPUSH_DATA, default ./data)',
+      )
       .action((options: { port?: string; host?: string; data?: string }) =>
         runServices(services, {
           ...(options.port === undefined ? {} : { '--port': options.port }),
@@ -44,7 +47,10 @@ async function main(): Promise<void> {
 
   program
     .command('produce')
-    .argument('<file>', 'NDJSON, one event a line in the shape of the audit API; - reads standard input')
+    .argument(
+      '<file>',
+      'NDJSON, one event a line in the shape of the audit API; - reads standard input',
+    )
     .description('send audit events from a file to the log')
     .option('--data <folder>', 'data folder of the embedded log (TRAILPUSH_DATA, default ./data)')
     .action((file: string, options: { data?: string }) => produceFile(file, options));

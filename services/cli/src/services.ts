@@ -1,10 +1,10 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AddressInfo } from 'node:net';
-import { Registry } from 'prom-client';
 import { createApi } from '@trailpush/api';
 import { createBatcher } from '@trailpush/batcher';
-import type { Job } from '@trailpush/core';
+import type { Job, RecordLog } from '@trailpush/core';
+import { LineEncoder } from '@trailpush/datasets';
 import {
   objectKey,
   openDestination,
@@ -23,9 +23,10 @@ import {
   systemClock,
   type ConfigFlags,
   type Metrics,
+  type ProgramSecrets,
   type RootLogger,
 } from '@trailpush/runtime';
-import { lineEncoder } from './line-encoder.ts';
+import type { Stores } from '@trailpush/stores';
 import {
   destinationPolicy,
   openEvents,
@@ -36,9 +37,6 @@ import {
   type Base,
   type Events,
 } from './world.ts';
-import type { Stores } from '@trailpush/stores';
-import type { ProgramSecrets } from '@trailpush/runtime';
-import type { RecordLog } from '@trailpush/core';
 
 export type ServiceName = 'api' | 'batcher';
 
@@ -55,17 +53,20 @@ interface World extends Base {
 }
 
 /**
- * Runs services until a signal ends them. The HTTP server comes first, so that probes are answered
- * while the rest is still being waited for.
+ * Runs services until a signal ends them.
  * @throws ConfigError and other errors with one line for the user, before anything runs.
  */
-export async function runServices(names: readonly ServiceName[], flags: ConfigFlags): Promise<void> {
+export async function runServices(
+  names: readonly ServiceName[],
+  flags: ConfigFlags,
+): Promise<void> {
   const config = loadConfig(undefined, flags);
   const logger: RootLogger = createLogger({ level: config.logLevel, stream: process.stdout });
   const lifecycle = new Lifecycle({ clock: systemClock, logger });
   const readiness = new Readiness();
   const base: Base = { config, clock: systemClock, logger, lifecycle, readiness };
-  const metrics = createMetrics(new Registry());
+  const metrics = createMetrics();
+  readiness.add('process', () => (lifecycle.isShuttingDown ? 'it is shutting down' : undefined));
   try {
     takeDataFolder(base);
     const secrets = await openSecrets(base);
@@ -128,7 +129,11 @@ async function startHttp(
           restore: restoreConf,
         },
         maxJobsPerAccount: MAX_JOBS_PER_ACCOUNT,
-        encoder: lineEncoder(events.encode, config.maxRecordBytes, world.clock),
+        encoder: new LineEncoder({
+          encode: events.encode,
+          maxRecordBytes: config.maxRecordBytes,
+          clock: world.clock,
+        }),
         metrics: metrics.serving,
         maxRecordBytes: config.maxRecordBytes,
         adminToken: secrets.adminToken,

@@ -10,7 +10,13 @@ import {
   type EventEncoder,
 } from '@trailpush/datasets';
 import { parseCidrs, type DestinationPolicy } from '@trailpush/destinations';
-import { ensureTopic, lockDataFolder, openEmbeddedLog, openKafkaLog, preflightTopic } from '@trailpush/log';
+import {
+  ensureTopic,
+  lockDataFolder,
+  openEmbeddedLog,
+  openKafkaLog,
+  preflightTopic,
+} from '@trailpush/log';
 import {
   secretsInDataFolder,
   type Config,
@@ -49,8 +55,13 @@ export async function openLog(base: Base): Promise<RecordLog> {
   let log: RecordLog;
   if (config.kafka) {
     const options = { ...common, ...config.kafka, clientId: 'trailpush' };
-    await ensureTopic({ ...options, partitions: NEW_TOPIC_PARTITIONS, replicationFactor: BROKER_DEFAULT });
-    for (const warning of await preflightTopic(options)) logger.warn({ warning }, 'check the topic');
+    await ensureTopic({
+      ...options,
+      partitions: NEW_TOPIC_PARTITIONS,
+      replicationFactor: BROKER_DEFAULT,
+    });
+    for (const warning of await preflightTopic(options))
+      logger.warn({ warning }, 'check the topic');
     log = await openKafkaLog(options);
   } else {
     log = await openEmbeddedLog({ ...common, dir: config.dataFolder });
