@@ -1,5 +1,5 @@
 import type { ContainerRuntimeClient } from 'testcontainers';
-import type { Progress, StartedKafka } from './index.ts';
+import type { Progress, StartedKafka, StartKafkaOptions } from './index.ts';
 import { checkBrokersReady } from './ready.ts';
 import { freePort, kafkaVersion, serverProperties } from './settings.ts';
 
@@ -7,7 +7,10 @@ const engineTimeoutMs = 5_000;
 const startTimeoutMs = 60_000;
 
 /** A broker in a container, on a port of the host that outlives its restarts. */
-export async function startDockerKafka(progress: Progress): Promise<StartedKafka> {
+export async function startDockerKafka(
+  options: StartKafkaOptions,
+  progress: Progress,
+): Promise<StartedKafka> {
   const { GenericContainer, Wait, getContainerRuntimeClient } = await import('testcontainers');
   const engine = await answerOf(getContainerRuntimeClient());
   if (engine === undefined) {
@@ -15,16 +18,17 @@ export async function startDockerKafka(progress: Progress): Promise<StartedKafka
   }
   const { host } = engine.info.containerRuntime;
   const port = await freePort();
+  const advertisedPort = (await options.advertise?.(port)) ?? port;
   const image = `apache/kafka:${kafkaVersion}`;
   progress(`starting ${image} (the first time Docker pulls it)`);
   const container = await new GenericContainer(image)
     .withExposedPorts({ container: port, host: port })
-    .withEnvironment(environment(host, port))
+    .withEnvironment(environment(host, port, advertisedPort))
     .withWaitStrategy(Wait.forListeningPorts())
     .withStartupTimeout(5 * startTimeoutMs)
     .start();
   const handle = engine.container.getById(container.getId());
-  const brokers = [`${host}:${port}`];
+  const brokers = [`${host}:${advertisedPort}`];
   await checkBrokersReady(brokers, startTimeoutMs);
   return {
     kafka: {
@@ -45,11 +49,12 @@ export async function startDockerKafka(progress: Progress): Promise<StartedKafka
 }
 
 /** The image turns `KAFKA_A_B` into the setting `a.b`. */
-function environment(host: string, port: number): Record<string, string> {
+function environment(host: string, port: number, advertisedPort: number): Record<string, string> {
   const properties = serverProperties({
     bindHost: '0.0.0.0',
     advertisedHost: host,
     port,
+    advertisedPort,
     controllerPort: 29_093,
     dataFolder: '/tmp/kafka-data',
   });

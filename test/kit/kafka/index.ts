@@ -27,6 +27,8 @@ export type StartedKafka =
 export interface StartKafkaOptions {
   /** A broker of one's own, for tests that kill it: KAFKA_BROKERS is left alone. */
   readonly disposable?: boolean;
+  /** Is told the port of the broker and returns the port to tell clients: that of a proxy before it. */
+  readonly advertise?: (brokerPort: number) => Promise<number>;
 }
 
 /** Tells what a slow start is doing. On stderr, because stdout belongs to the caller. */
@@ -44,7 +46,7 @@ export async function startKafka(options: StartKafkaOptions = {}): Promise<Start
   }
   const reasons: string[] = [];
   for (const start of [startDockerKafka, startJavaKafka]) {
-    const started = await start(progress);
+    const started = await start(options, progress);
     if (started.kafka !== undefined) {
       return started;
     }

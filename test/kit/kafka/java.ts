@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Progress, StartedKafka, TestKafka } from './index.ts';
+import type { Progress, StartedKafka, StartKafkaOptions, TestKafka } from './index.ts';
 import { brokerClassPath, whyNoJava } from './maven.ts';
 import { checkBrokersReady } from './ready.ts';
 import { freePort, kafkaVersion, serverProperties } from './settings.ts';
@@ -21,13 +21,19 @@ appender.out.layout.pattern = %d %p %c{1}: %m%n
 `;
 
 /** A broker in a temporary folder, as a Java process of this one. */
-export async function startJavaKafka(progress: Progress): Promise<StartedKafka> {
+export async function startJavaKafka(
+  options: StartKafkaOptions,
+  progress: Progress,
+): Promise<StartedKafka> {
   const reason = await whyNoJava();
   if (reason !== undefined) {
     return { reason };
   }
   const classPath = await brokerClassPath(progress);
-  const broker = new JavaBroker(classPath, await freePort(), await freePort());
+  const port = await freePort();
+  const advertisedPort = (await options.advertise?.(port)) ?? port;
+  const controllerPort = await freePort();
+  const broker = new JavaBroker(classPath, { port, advertisedPort, controllerPort });
   try {
     broker.format();
     await broker.restart();
@@ -43,26 +49,28 @@ class JavaBroker implements TestKafka {
   readonly description = `Apache Kafka ${kafkaVersion} (Java)`;
   readonly #folder = mkdtempSync(join(tmpdir(), 'trailpush-kafka-'));
   readonly #classPath: string;
-  readonly #removeAtExit = (): void => {
-    this.#process?.kill('SIGKILL');
-    rmSync(this.#folder, { recursive: true, force: true });
-  };
   #process: ChildProcess | undefined;
+  #guard: ChildProcess | undefined;
 
-  constructor(classPath: string, port: number, controllerPort: number) {
+  constructor(
+    classPath: string,
+    ports: {
+      readonly port: number;
+      readonly advertisedPort: number;
+      readonly controllerPort: number;
+    },
+  ) {
     this.#classPath = classPath;
-    this.brokers = [`127.0.0.1:${port}`];
+    this.brokers = [`127.0.0.1:${ports.advertisedPort}`];
     const properties = serverProperties({
       bindHost: '127.0.0.1',
       advertisedHost: '127.0.0.1',
-      port,
-      controllerPort,
+      ...ports,
       dataFolder: join(this.#folder, 'data'),
     });
     const lines = Object.entries(properties).map(([name, value]) => `${name}=${value}`);
     writeFileSync(join(this.#folder, 'server.properties'), lines.join('\n'));
     writeFileSync(join(this.#folder, 'log4j2.properties'), log4jProperties);
-    process.once('exit', this.#removeAtExit);
   }
 
   format(): void {
@@ -87,6 +95,7 @@ class JavaBroker implements TestKafka {
     });
     closeSync(output);
     this.#process = child;
+    this.#guard = guardOf(child, this.#folder);
     try {
       await checkBrokersReady(this.brokers, startTimeoutMs, () => child.exitCode === null);
     } catch (error) {
@@ -102,7 +111,6 @@ class JavaBroker implements TestKafka {
   async stop(): Promise<void> {
     // Its data are deleted, so that it need not be asked politely.
     await this.#end('SIGKILL');
-    process.removeListener('exit', this.#removeAtExit);
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
@@ -112,6 +120,7 @@ class JavaBroker implements TestKafka {
       return;
     }
     this.#process = undefined;
+    this.#guard?.kill('SIGKILL');
     if (child.exitCode !== null || child.signalCode !== null) {
       return;
     }
@@ -133,4 +142,16 @@ class JavaBroker implements TestKafka {
       ...args,
     ];
   }
+}
+
+/** Ends the broker and deletes its folder when this process is gone, however it ended. */
+function guardOf(broker: ChildProcess, folder: string): ChildProcess {
+  // A read from us returns when we write, which we never do, or when we are no more.
+  const script = 'read -r _; kill -9 "$0"; rm -rf "$1"';
+  const guard = spawn('sh', ['-c', script, String(broker.pid), folder], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+    detached: true,
+  });
+  guard.unref();
+  return guard;
 }

@@ -1,4 +1,6 @@
 import { Kafka, logLevel } from 'kafkajs';
+// Takes the polling out of kafkajs, and with it a warning that Node prints.
+import '@trailpush/log';
 
 /**
  * Waits until the brokers answer as a cluster.

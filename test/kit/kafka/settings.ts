@@ -12,6 +12,7 @@ export function serverProperties(at: {
   readonly bindHost: string;
   readonly advertisedHost: string;
   readonly port: number;
+  readonly advertisedPort: number;
   readonly controllerPort: number;
   readonly dataFolder: string;
 }): Record<string, string> {
@@ -23,7 +24,7 @@ export function serverProperties(at: {
     'listener.security.protocol.map': 'CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT',
     'inter.broker.listener.name': 'CLIENT',
     listeners: `CLIENT://${at.bindHost}:${at.port},CONTROLLER://127.0.0.1:${at.controllerPort}`,
-    'advertised.listeners': `CLIENT://${at.advertisedHost}:${at.port}`,
+    'advertised.listeners': `CLIENT://${at.advertisedHost}:${at.advertisedPort}`,
     'log.dirs': at.dataFolder,
     // One of everything, and no waiting for more members or for the session of a killed broker.
     'offsets.topic.replication.factor': '1',

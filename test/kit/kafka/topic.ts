@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { CompressionTypes, Kafka, logLevel, Partitioners } from 'kafkajs';
-import type { Admin, Message, Producer } from 'kafkajs';
+import kafkajs, { CompressionTypes, Kafka, logLevel, Partitioners } from 'kafkajs';
+import type { Admin, Message } from 'kafkajs';
 import { ensureTopic, openKafkaLog } from '@trailpush/log';
 import type { KafkaLogOptions } from '@trailpush/log';
 import type { RecordLog } from '@trailpush/core';
@@ -11,6 +11,8 @@ import type { RecordLogTopic } from '../contracts/record-log.ts';
 /** The largest value that the log of a test topic takes, and room for its key. */
 export const maxValueBytes = 3 * 1024 * 1024;
 const maxRecordBytes = maxValueBytes + 1024;
+
+const producerOptions = { createPartitioner: Partitioners.DefaultPartitioner };
 
 /** A fresh topic on a real Kafka, and what tests do to it behind the back of the log. */
 export class KafkaTestTopic implements RecordLogTopic {
@@ -68,15 +70,28 @@ export class KafkaTestTopic implements RecordLogTopic {
 
   /** An aborted transaction: a record that nobody may see, and the marker behind it. */
   readonly leaveGap = async (partition: number): Promise<void> => {
-    await this.#produce({ transactionalId: randomUUID(), maxInFlightRequests: 1 }, async (p) => {
-      const transaction = await p.transaction();
-      await transaction.send({
-        topic: this.name,
-        messages: [{ partition, key: 'aborted', value: 'aborted' }],
-      });
-      await transaction.abort();
-    });
+    const transaction = await this.transaction(partition);
+    await transaction.send('aborted');
+    await transaction.abort();
   };
+
+  /** A transaction of its own producer on one partition. */
+  async transaction(partition = 0): Promise<TestTransaction> {
+    const producer = this.#kafka.producer({ transactionalId: randomUUID(), ...producerOptions });
+    await producer.connect();
+    const transaction = await producer.transaction();
+    return {
+      send: (value) => transaction.send({ topic: this.name, messages: [{ partition, value }] }),
+      commit: async () => {
+        await transaction.commit();
+        await producer.disconnect();
+      },
+      abort: async () => {
+        await transaction.abort();
+        await producer.disconnect();
+      },
+    };
+  }
 
   readonly appendRaw = async (record: {
     partition: number;
@@ -90,20 +105,28 @@ export class KafkaTestTopic implements RecordLogTopic {
 
   /** Sends one batch with kafkajs' own producer. */
   async send(messages: Message[], compression = CompressionTypes.None): Promise<void> {
-    await this.#produce({}, (p) => p.send({ topic: this.name, compression, messages }));
-  }
-
-  async #produce(
-    options: { transactionalId?: string; maxInFlightRequests?: number },
-    work: (producer: Producer) => Promise<unknown>,
-  ): Promise<void> {
-    const createPartitioner = Partitioners.DefaultPartitioner;
-    const producer = this.#kafka.producer({ ...options, createPartitioner });
+    const producer = this.#kafka.producer(producerOptions);
     await producer.connect();
     try {
-      await work(producer);
+      await producer.send({ topic: this.name, compression, messages });
     } finally {
       await producer.disconnect();
     }
   }
+
+  /** Changes settings of the topic. */
+  async configure(settings: Readonly<Record<string, string>>): Promise<void> {
+    const configEntries = Object.entries(settings).map(([name, value]) => ({ name, value }));
+    const type = kafkajs.ConfigResourceTypes.TOPIC;
+    await this.admin.alterConfigs({
+      validateOnly: false,
+      resources: [{ type, name: this.name, configEntries }],
+    });
+  }
+}
+
+export interface TestTransaction {
+  send(value: string): Promise<unknown>;
+  commit(): Promise<void>;
+  abort(): Promise<void>;
 }

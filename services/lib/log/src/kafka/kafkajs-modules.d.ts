@@ -81,7 +81,7 @@ declare module 'kafkajs/src/loggers/index.js' {
     namespace(name: string): RequestLogger;
   }
   const loggers: {
-    createLogger(options: { level: number; logCreator: logCreator }): RequestLogger;
+    readonly createLogger: (options: { level: number; logCreator: logCreator }) => RequestLogger;
   };
   export default loggers;
 }

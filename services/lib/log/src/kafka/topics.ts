@@ -1,13 +1,14 @@
 import kafkajs from 'kafkajs';
 import type { Admin } from 'kafkajs';
 import { LogUnavailableError, messageOf } from '@trailpush/core';
-import type { Logger } from '@trailpush/core';
+import type { Clock, Logger } from '@trailpush/core';
 import { kafkajsLogCreator, kafkajsLogLevel } from './kafkajs-logger.ts';
 import { saslOptions } from './options.ts';
 import type { KafkaAddress } from './options.ts';
 
 const weekMs = 7 * 24 * 60 * 60 * 1000;
 const defaultMaxMessageBytes = 1024 * 1024 + 12;
+const visibleWithinMs = 10_000;
 /** What a batch adds to the one record that is as large as it may be. */
 const batchOverheadBytes = 1024;
 
@@ -16,6 +17,7 @@ export interface TopicToCheck extends KafkaAddress {
   /** The largest key and value together. */
   readonly maxRecordBytes: number;
   readonly logger: Logger;
+  readonly clock: Clock;
 }
 
 export interface TopicToEnsure extends TopicToCheck {
@@ -41,9 +43,26 @@ export async function ensureTopic(options: TopicToEnsure): Promise<'created' | '
   return withAdmin(options, `topic ${topic} could not be created`, async (admin) => {
     const created = await admin.createTopics({
       topics: [{ topic, numPartitions, replicationFactor, configEntries }],
+      // kafkajs gives up at the first broker that has not heard of the topic yet.
+      waitForLeaders: false,
     });
+    await waitForTopic(admin, options);
     return created ? 'created' : 'exists';
   });
+}
+
+/** A new topic is known to the controller first and to the brokers a moment later. */
+async function waitForTopic(admin: Admin, { topic, clock }: TopicToCheck): Promise<void> {
+  const deadlineMs = clock.monotonic() + visibleWithinMs;
+  for (;;) {
+    try {
+      await admin.fetchTopicMetadata({ topics: [topic] });
+      return;
+    } catch (error) {
+      if (clock.monotonic() >= deadlineMs) throw error;
+      await clock.sleep(100);
+    }
+  }
 }
 
 /**
