@@ -13,6 +13,7 @@ export interface ReceivedRequest {
   readonly headers: IncomingMessage['headers'];
   /** As it came over the wire: gzip. */
   readonly body: Buffer;
+  readonly receivedAtMs: number;
 }
 
 export interface HttpReceiverOptions {
@@ -45,7 +46,7 @@ export class HttpReceiver {
         const proceeds = fault === undefined || fault.then.kind === 'proceed';
         if (proceeds || fault.store === true) {
           const { method = '', url = '', headers } = request;
-          receiver.received.push({ method, url, headers, body });
+          receiver.received.push({ method, url, headers, body, receivedAtMs: Date.now() });
         }
         if (proceeds) response.end();
         else playAnswer(fault, response);

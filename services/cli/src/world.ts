@@ -96,10 +96,15 @@ export interface Events {
 }
 
 /** Schemas of events: from the registry when SCHEMA_REGISTRY_URL is set, else by fingerprint. */
-export async function openEvents({ config, clock, logger }: Base): Promise<Events> {
+export async function openEvents(base: Base): Promise<Events> {
+  const { config, clock, logger, lifecycle, readiness } = base;
   const registry = config.schemaRegistryUrl
     ? new SchemaRegistry({ url: config.schemaRegistryUrl, clock, logger })
     : undefined;
+  if (registry) {
+    lifecycle.defer('schema registry', 1000, async () => registry.close());
+    readiness.add('schema registry', () => registry.health());
+  }
   const schemas = new WriterSchemas(registry ? { registry } : {});
   const encode = registry
     ? confluentEncoder(await registry.register(`${config.topic}-value`, EVENT_SCHEMA))
