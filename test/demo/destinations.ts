@@ -34,10 +34,10 @@ export class DemoDestination {
 
   /** Reads what is new. Returns how many different events have arrived. */
   look(): number {
-    for (const { name, atMs, body } of this.#list()) {
-      if (this.#seen.has(name)) continue;
-      this.#seen.add(name);
-      this.#count(body(), atMs);
+    for (const object of this.#list()) {
+      if (this.#seen.has(object.name)) continue;
+      this.#seen.add(object.name);
+      this.#count(object.body(), object.atMs);
     }
     return this.#events.size;
   }

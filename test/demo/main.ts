@@ -31,9 +31,11 @@ async function startProgram(): Promise<{ url: string; token: string }> {
     TRAILPUSH_ALLOW_PRIVATE_DESTINATIONS: '127.0.0.0/8',
     TRAILPUSH_RELAX_LIMITS: '1',
     LOG_LEVEL: process.env['LOG_LEVEL'] ?? 'warn',
+    // Empty is unset: whatever the shell has, the demo needs none of them.
+    KAFKA_BROKERS: '',
+    DATABASE_URL: '',
+    SCHEMA_REGISTRY_URL: '',
   });
-  for (const name of ['KAFKA_BROKERS', 'DATABASE_URL', 'SCHEMA_REGISTRY_URL'])
-    delete process.env[name];
   const { runServices } = await import('@trailpush/cli');
   await runServices(['api', 'batcher'], {});
   const read = (name: string) => readFileSync(join(dataFolder, name), 'utf8').trim();
