@@ -89,19 +89,22 @@ export function openPostgresPool(config: pg.ClientConfig, logger: Logger): Postg
   };
 }
 
+/** A client that says the same as the first time, and waits no more, once its connection is broken. */
 function guarded(client: pg.PoolClient, place: string): PostgresPoolClient {
-  let broken = false;
+  let broken: Error | undefined;
   const query = async (text: string, parameters: readonly unknown[]): Promise<unknown> => {
+    if (broken !== undefined) throw broken;
     try {
       return await client.query(text, [...parameters]);
     } catch (error) {
-      broken ||= !(error instanceof pg.DatabaseError);
-      throw postgresFault(error, place);
+      const fault = postgresFault(error, place);
+      if (!(error instanceof pg.DatabaseError) && fault instanceof Error) broken = fault;
+      throw fault;
     }
   };
   return {
     query: query as PostgresPoolClient['query'],
-    release: (destroy) => client.release(broken || destroy === true),
+    release: (destroy) => client.release(broken !== undefined || destroy === true),
   };
 }
 

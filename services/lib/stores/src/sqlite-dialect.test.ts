@@ -65,8 +65,8 @@ function valuesOf(database: Database<Tables>): Promise<number[]> {
 describe('a SQLite database in its thread', () => {
   it('is durable, checked and for its owner alone', async () => {
     const database = await withTable();
-    const pragma = async (name: string) =>
-      Object.values((await run(database, `pragma ${name}`))[0]!);
+    const pragma = async (name: string): Promise<unknown[]> =>
+      Object.values((await run(database, `pragma ${name}`))[0] as Record<string, unknown>);
     expect(await pragma('journal_mode')).toEqual(['wal']);
     expect(await pragma('synchronous')).toEqual([2]);
     expect(await pragma('foreign_keys')).toEqual([1]);
@@ -119,6 +119,23 @@ describe('a SQLite database in its thread', () => {
 });
 
 describe('a SQLite database in trouble', () => {
+  it('keeps faults of this program apart from its own', async () => {
+    const database = await withTable();
+    for (const statement of ['select 1; select 2', 'selec', 'select * from nothing']) {
+      await expect(run(database, statement)).rejects.not.toThrow(StoreUnavailableError);
+    }
+    const impossible = { value: true, text: 'x' } as unknown as { value: number; text: string };
+    const uncopied = { value: () => 1, text: 'x' } as unknown as typeof impossible;
+    for (const row of [impossible, uncopied]) {
+      const inserting = database.read((kysely) =>
+        kysely.insertInto('numbers').values(row).execute(),
+      );
+      await expect(inserting).rejects.not.toThrow(StoreUnavailableError);
+    }
+    expect(await valuesOf(database)).toEqual([]);
+    expect(database.health()).toBeUndefined();
+  });
+
   it('says that its disk is full, and goes on when it is not any more', async () => {
     const database = await withTable();
     await insert(database, 1);

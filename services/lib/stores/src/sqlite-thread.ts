@@ -13,7 +13,7 @@ export type SqliteRequest =
 
 export type SqliteAnswer =
   | { readonly rows: unknown[]; readonly changes?: number }
-  /** SQLite's code, or NOT_OPENED. */
+  /** SQLite's code; NOT_OPENED; or MISUSED, when the statement never reached it. */
   | { readonly code: string; readonly message: string };
 
 export interface SqliteResult {
@@ -68,8 +68,9 @@ export class SqliteThread {
         reject(this.#end);
         return;
       }
-      this.#waiting.push({ sinceMs: this.#clock.monotonic(), resolve, reject });
+      // Posting first: it throws when a parameter cannot be copied, and then nothing is waited for.
       this.#post({ sql, parameters });
+      this.#waiting.push({ sinceMs: this.#clock.monotonic(), resolve, reject });
     });
   }
 

@@ -29,6 +29,10 @@ function answer({ sql, parameters }: Exclude<SqliteRequest, 'close'>): SqliteAns
   try {
     // Opening is tried again with every statement, so that a full or missing disk can come back.
     opened ??= open();
+  } catch (error) {
+    return failure(error, 'NOT_OPENED');
+  }
+  try {
     // SQLite ends a transaction by itself when the disk is full.
     if (sql === 'rollback' && !opened.inTransaction) return { rows: [] };
     const statement = prepare(opened, sql);
@@ -36,11 +40,15 @@ function answer({ sql, parameters }: Exclude<SqliteRequest, 'close'>): SqliteAns
     const { changes } = statement.run(...parameters);
     return { rows: [], changes };
   } catch (error) {
-    return {
-      code: error instanceof Database.SqliteError ? error.code : 'NOT_OPENED',
-      message: error instanceof Error ? error.message : String(error),
-    };
+    return failure(error, 'MISUSED');
   }
+}
+
+function failure(error: unknown, code: string): SqliteAnswer {
+  return {
+    code: error instanceof Database.SqliteError ? error.code : code,
+    message: error instanceof Error ? error.message : String(error),
+  };
 }
 
 function open(): Database.Database {

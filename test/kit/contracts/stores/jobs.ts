@@ -135,6 +135,23 @@ export function jobPlaceContract(suite: Suite): void {
       ).toEqual({ result: 'conflict' });
     });
 
+    it('goes with the job, also while plans are being made and confirmed', async () => {
+      const { progress } = suite.stores();
+      const topic = newName('topic');
+      const claimed = await newClaim(suite, { topic });
+      for (let round = 0; round < 8; round += 1) {
+        const job = await newJob(suite);
+        const [head, ...later] = [0, 1, 2, 3].map((offset) => planOf(job, offset, offset));
+        await progress.insertPlan(claimed, head!);
+        await Promise.all([
+          ...later.map((plan) => progress.insertPlan(claimed, plan)),
+          progress.confirmPlan(claimed, { jobId: job.id, first: 0, confirmedAtMs: 1 }),
+          jobs().delete(job.accountId, job.id),
+        ]);
+      }
+      expect(await newClaim(suite, { topic })).toMatchObject({ cursors: [], plans: [] });
+    });
+
     it('leaves a record when it was deleted on purpose', async () => {
       const [deleted, kept] = [await newJob(suite), await newJob(suite)];
       await jobs().delete(deleted.accountId, deleted.id);
