@@ -20,10 +20,13 @@ import type { JoinedGroup, MemberSession } from './group-requests.ts';
 import { describeErrorCode, ErrorCode } from './requests.ts';
 import type { ApiRequest } from './requests.ts';
 
-/** Without a sign of life for this long the coordinator gives a member's partitions to others. */
-export const sessionTimeoutMs = 30_000;
+/**
+ * Without a sign of life for this long the coordinator gives a member's partitions to others: how long
+ * deliveries rest when a batcher was killed. A member that was merely slow is fenced by the epoch.
+ */
+export const sessionTimeoutMs = 10_000;
 /** How long it waits for members to come to a rebalance. Shorter than a session. */
-const rebalanceTimeoutMs = 20_000;
+const rebalanceTimeoutMs = 8_000;
 
 const movedErrors: readonly number[] = [
   ErrorCode.notCoordinator,
