@@ -11,6 +11,7 @@ export async function startDockerKafka(
   options: StartKafkaOptions,
   progress: Progress,
 ): Promise<StartedKafka> {
+  if (options.secure !== undefined) return { reason: 'the container has no TLS' };
   const { GenericContainer, Wait, getContainerRuntimeClient } = await import('testcontainers');
   const engine = await answerOf(getContainerRuntimeClient());
   if (engine === undefined) {

@@ -29,6 +29,17 @@ export interface StartKafkaOptions {
   readonly disposable?: boolean;
   /** Is told the port of the broker and returns the port to tell clients: that of a proxy before it. */
   readonly advertise?: (brokerPort: number) => Promise<number>;
+  /** A second listener with TLS and SASL. Java only. */
+  readonly secure?: SecureListener;
+}
+
+export interface SecureListener {
+  readonly port: number;
+  /** PEM. */
+  readonly certificate: { readonly cert: string; readonly key: string };
+  readonly username: string;
+  /** By PLAIN and SCRAM-SHA-512. */
+  readonly password: string;
 }
 
 /** Tells what a slow start is doing. On stderr, because stdout belongs to the caller. */

@@ -4,10 +4,16 @@ import { randomBytes } from 'node:crypto';
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Progress, StartedKafka, StartKafkaOptions, TestKafka } from './index.ts';
+import type {
+  Progress,
+  SecureListener,
+  StartedKafka,
+  StartKafkaOptions,
+  TestKafka,
+} from './index.ts';
 import { brokerClassPath, whyNoJava } from './maven.ts';
 import { checkBrokersReady } from './ready.ts';
-import { freePort, kafkaVersion, serverProperties } from './settings.ts';
+import { freePort, kafkaVersion, secureProperties, serverProperties } from './settings.ts';
 
 const startTimeoutMs = 60_000;
 
@@ -33,9 +39,13 @@ export async function startJavaKafka(
   const port = await freePort();
   const advertisedPort = (await options.advertise?.(port)) ?? port;
   const controllerPort = await freePort();
-  const broker = new JavaBroker(classPath, { port, advertisedPort, controllerPort });
+  const broker = new JavaBroker(
+    classPath,
+    { port, advertisedPort, controllerPort },
+    options.secure,
+  );
   try {
-    broker.format();
+    broker.format(options.secure);
     await broker.restart();
   } catch (error) {
     await broker.stop();
@@ -59,23 +69,29 @@ class JavaBroker implements TestKafka {
       readonly advertisedPort: number;
       readonly controllerPort: number;
     },
+    secure: SecureListener | undefined,
   ) {
     this.#classPath = classPath;
     this.brokers = [`127.0.0.1:${ports.advertisedPort}`];
-    const properties = serverProperties({
+    const plain = serverProperties({
       bindHost: '127.0.0.1',
       advertisedHost: '127.0.0.1',
       ...ports,
       dataFolder: join(this.#folder, 'data'),
     });
+    const properties = secure ? { ...plain, ...secureProperties(secure, plain) } : plain;
     const lines = Object.entries(properties).map(([name, value]) => `${name}=${value}`);
     writeFileSync(join(this.#folder, 'server.properties'), lines.join('\n'));
     writeFileSync(join(this.#folder, 'log4j2.properties'), log4jProperties);
   }
 
-  format(): void {
+  format(secure: SecureListener | undefined): void {
     const clusterId = randomBytes(16).toString('base64url');
     const format = ['format', '--config', 'server.properties', '--cluster-id', clusterId];
+    if (secure) {
+      const user = `[name=${secure.username},password=${secure.password}]`;
+      format.push('--add-scram', `SCRAM-SHA-512=${user}`);
+    }
     const { status, stdout, stderr } = spawnSync(
       'java',
       this.#javaArguments('kafka.tools.StorageTool', format),

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import type { SecureListener } from './index.ts';
 
 export const kafkaVersion = /<kafka\.version>([^<]+)</.exec(
   readFileSync(join(import.meta.dirname, 'pom.xml'), 'utf8'),
@@ -38,6 +39,26 @@ export function serverProperties(at: {
     // As production topics should be.
     'log.message.timestamp.type': 'LogAppendTime',
     'auto.create.topics.enable': 'false',
+  };
+}
+
+/** What to add for a second listener with TLS and SASL on loopback. */
+export function secureProperties(
+  { port, certificate, username, password }: SecureListener,
+  plain: Readonly<Record<string, string>>,
+): Record<string, string> {
+  const modules = 'org.apache.kafka.common.security';
+  const pem = (text: string): string => text.trim().replaceAll('\n', '\\n');
+  return {
+    listeners: `${plain['listeners']},SECURE://127.0.0.1:${port}`,
+    'advertised.listeners': `${plain['advertised.listeners']},SECURE://127.0.0.1:${port}`,
+    'listener.security.protocol.map': `${plain['listener.security.protocol.map']},SECURE:SASL_SSL`,
+    'listener.name.secure.sasl.enabled.mechanisms': 'PLAIN,SCRAM-SHA-512',
+    'listener.name.secure.plain.sasl.jaas.config': `${modules}.plain.PlainLoginModule required user_${username}="${password}";`,
+    'listener.name.secure.scram-sha-512.sasl.jaas.config': `${modules}.scram.ScramLoginModule required;`,
+    'listener.name.secure.ssl.keystore.type': 'PEM',
+    'listener.name.secure.ssl.keystore.certificate.chain': pem(certificate.cert),
+    'listener.name.secure.ssl.keystore.key': pem(certificate.key),
   };
 }
 

@@ -123,7 +123,7 @@ export class BrokerConnection implements Connection {
     } catch (error) {
       const problem = messageOf(error);
       this.discard(problem);
-      throw new LogUnavailableError(`Kafka broker ${this.address} does not answer: ${problem}`, {
+      throw new LogUnavailableError(`Kafka broker ${this.address} cannot be used: ${problem}`, {
         cause: error,
       });
     }
