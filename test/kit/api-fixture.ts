@@ -6,7 +6,7 @@ import { Writable } from 'node:stream';
 
 import { createApi, type ApiDeps } from '@trailpush/api';
 import { Secret, type RecordLog } from '@trailpush/core';
-import { datasets, encodeEvent, parseEventItem, WriterSchemas } from '@trailpush/datasets';
+import { datasets, encodeEvent, LineEncoder, WriterSchemas } from '@trailpush/datasets';
 import { parseDestination, redactConf, restoreConf } from '@trailpush/destinations';
 import { openEmbeddedLog } from '@trailpush/log';
 import {
@@ -96,7 +96,7 @@ export async function startApi(
         redact: redactConf,
         restore: restoreConf,
       },
-      encoder: lineEncoder(maxRecordBytes),
+      encoder: new LineEncoder({ encode: encodeEvent, maxRecordBytes, clock: systemClock }),
       metrics: metrics.serving,
       adminToken: new Secret(ADMIN_TOKEN),
       relaxLimits: options.relaxLimits ?? false,
@@ -152,19 +152,4 @@ async function cursorsOf(
     if (cursor !== undefined) cursors.set(partition, cursor.cursor);
   }
   return cursors;
-}
-
-function lineEncoder(maxLineBytes: number): ApiDeps['encoder'] {
-  let ids = 0;
-  return {
-    encodeLine: (line) => {
-      const parsed = parseEventItem(line, {
-        maxLineBytes,
-        newId: () => `id-${String((ids += 1))}`,
-        nowMicros: () => systemClock.now() * 1000,
-      });
-      if (!parsed.ok) return parsed;
-      return { ok: true, record: { key: parsed.key, value: encodeEvent(parsed.event) } };
-    },
-  };
 }

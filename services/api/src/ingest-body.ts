@@ -6,45 +6,63 @@ import type { FastifyRequest } from 'fastify';
 import { ApiError, CODE, unsupportedMedia } from './envelope.ts';
 import type { ByteBudget } from './byte-budget.ts';
 
+const NEWLINE = 0x0a;
+
 export interface BodyLimits {
   /** Of one body, uncompressed. */
   readonly maxBytes: number;
+  /** Blank ones included: many tiny lines cost more time than their bytes tell. */
+  readonly maxLines: number;
   /** Shared by all requests. */
   readonly budget: ByteBudget;
 }
 
+/** A whole body, uncompressed. Its bytes count against the budget until `giveBack`. */
+export interface ReadBody {
+  readonly chunks: readonly Buffer[];
+  readonly giveBack: () => void;
+}
+
 /**
- * Reads a body that may be gzip, chunk by chunk, and hands each to `onChunk`. Bytes are taken from the
- * budget as they arrive, uncompressed, so that a small body that inflates without end costs little.
- * @returns what was taken and is to be given back, also when reading fails: call `giveBack`.
+ * Reads a whole body that may be gzip. Bytes are taken from the budget as they arrive, uncompressed, so
+ * that a small body that inflates without end costs little.
  * @throws ApiError 400, 413, 415, 503
  */
 export async function readBody(
   request: FastifyRequest<{ Body: Readable }>,
-  { maxBytes, budget }: BodyLimits,
-  onChunk: (chunk: Buffer) => void,
-): Promise<() => void> {
+  { maxBytes, maxLines, budget }: BodyLimits,
+): Promise<ReadBody> {
   if (Number(request.headers['content-length'] ?? 0) > maxBytes) throw tooLarge(maxBytes);
   const { chunks, stop } = decode(request);
-  let taken = 0;
-  const giveBack = () => {
-    budget.giveBack(taken);
-    taken = 0;
-  };
+  const body: Buffer[] = [];
+  let bytes = 0;
+  let newlines = 0;
+  const giveBack = () => budget.giveBack(bytes);
   try {
     for await (const chunk of chunks) {
-      if (taken + chunk.length > maxBytes) throw tooLarge(maxBytes);
+      if (bytes + chunk.length > maxBytes) throw tooLarge(maxBytes);
       if (!budget.tryTake(chunk.length)) throw busy();
-      taken += chunk.length;
-      onChunk(chunk);
+      bytes += chunk.length;
+      body.push(chunk);
+      newlines += countNewlines(chunk);
+      // Unless the chunk ends with its line, one more has begun.
+      const lines = chunk.at(-1) === NEWLINE ? newlines : newlines + 1;
+      if (lines > maxLines) throw tooManyLines(maxLines);
     }
-    return giveBack;
+    return { chunks: body, giveBack };
   } catch (error) {
     giveBack();
+    if (error === request.body.errored) throw incomplete();
     throw isZlibError(error) ? badGzip(error) : error;
   } finally {
     stop();
   }
+}
+
+function countNewlines(chunk: Buffer): number {
+  let newlines = 0;
+  for (let at = chunk.indexOf(NEWLINE); at !== -1; at = chunk.indexOf(NEWLINE, at + 1)) newlines++;
+  return newlines;
 }
 
 interface DecodedBody {
@@ -86,8 +104,19 @@ function badGzip(error: Error): ApiError {
   return new ApiError(400, [{ code: CODE.invalid, message }]);
 }
 
+/** Nobody reads it, as the client is gone; it keeps that from being logged as a failure of ours. */
+function incomplete(): ApiError {
+  const message = 'the connection ended before the body was complete';
+  return new ApiError(400, [{ code: CODE.invalid, message }]);
+}
+
 function tooLarge(maxBytes: number): ApiError {
   const message = `the body has more than ${maxBytes} bytes uncompressed: send it in parts`;
+  return new ApiError(413, [{ code: CODE.invalid, message }]);
+}
+
+function tooManyLines(maxLines: number): ApiError {
+  const message = `the body has more than ${maxLines} lines: send it in parts`;
   return new ApiError(413, [{ code: CODE.invalid, message }]);
 }
 
