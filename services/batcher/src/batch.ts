@@ -11,7 +11,7 @@ export interface BatchLimits {
 }
 
 /** Why a batch was closed; a label of the metrics. */
-export type CloseReason = 'bytes' | 'records' | 'age' | 'memory' | 'plan';
+export type CloseReason = 'bytes' | 'records' | 'age' | 'memory' | 'retention' | 'plan';
 
 /** Open lines of one job in one partition. */
 export class Batch {
@@ -26,7 +26,12 @@ export class Batch {
   minTimestampMs = Number.POSITIVE_INFINITY;
   maxTimestampMs = Number.NEGATIVE_INFINITY;
 
-  constructor(options: { budget: MemoryBudget; gzipLevel: number; firstOffset: number; nowMs: number }) {
+  constructor(options: {
+    budget: MemoryBudget;
+    gzipLevel: number;
+    firstOffset: number;
+    nowMs: number;
+  }) {
     this.payload = new PayloadBuilder(options.budget, options.gzipLevel);
     this.firstOffset = options.firstOffset;
     this.lastOffset = options.firstOffset;

@@ -1,24 +1,25 @@
-import { LogClosedError, OffsetOutOfRangeError, type PartitionReader, type ReadResult } from '@trailpush/core';
+import { OffsetOutOfRangeError, type PartitionReader, type ReadResult } from '@trailpush/core';
 import type { FencedProgress } from './fenced-progress.ts';
-import { Render } from './render.ts';
+import type { Render } from './render.ts';
+import { Renders } from './renders.ts';
 import type { Shared } from './shared.ts';
 import { sweep, type Routes, type Taker } from './sweep.ts';
 import type { Track } from './track.ts';
 import { Wakeup } from './wakeup.ts';
 
-/** Bodies that are made again at once; each holds some memory until it is sent. */
-const MAX_RENDERS = 64;
 const IDLE_WAIT_MS = 1000;
 
 /** What the lane needs of its partition. */
 export interface CatchUpOwner {
   readonly progress: FencedProgress;
-  tracks(): Iterable<Track>;
+  readonly tracks: Iterable<Track>;
   liveHorizon(): number;
+  /** Called when memory runs short, before the lane waits for room. */
+  relievePressure(): void;
   /** The log lost [position, start) before this track had read it. */
   lostToRetention(track: Track, error: OffsetOutOfRangeError): Promise<void>;
-  /** A plan's body cannot be made again as it was. */
-  renderFailed(render: { track: Track; plan: Render['plan'] }, error: unknown): void;
+  /** The body of a plan cannot be made again. */
+  renderFailed(track: Track, error: unknown): void;
 }
 
 /**
@@ -31,63 +32,130 @@ export class CatchUpLane {
   readonly #partition: number;
   readonly #signal: AbortSignal;
   readonly #wakeup = new Wakeup();
-  #renders: Render[] = [];
+  readonly #renders: Renders;
+  /** Set by `wake`, which may come while the lane is not waiting. */
+  #isWoken = false;
   #reader: PartitionReader | undefined;
   /** Where the reader stands; it is opened anew to go anywhere else. */
   #readerAt = -1;
 
-  constructor(options: { owner: CatchUpOwner; shared: Shared; partition: number; signal: AbortSignal }) {
+  constructor(options: {
+    owner: CatchUpOwner;
+    shared: Shared;
+    partition: number;
+    signal: AbortSignal;
+  }) {
     this.#owner = options.owner;
     this.#shared = options.shared;
     this.#partition = options.partition;
     this.#signal = options.signal;
+    this.#renders = new Renders(options.owner, options.shared);
   }
 
   wake(): void {
+    this.#isWoken = true;
     this.#wakeup.notify();
   }
 
   /** Runs until the partition is given up. */
   async run(): Promise<void> {
+    const close = () => void this.#reader?.close().catch(() => undefined);
+    this.#signal.addEventListener('abort', close, { once: true });
     try {
       while (!this.#signal.aborted) {
-        if (!(await this.#step())) {
-          await this.#closeReader();
-          await this.#wakeup.wait(this.#shared.clock, IDLE_WAIT_MS, this.#signal);
-        }
+        if ((await this.#step()) || this.#takeWake()) continue;
+        await this.#closeReader();
+        await this.#wakeup.wait(this.#signal, { clock: this.#shared.clock, ms: IDLE_WAIT_MS });
       }
     } catch (error) {
       if (!this.#signal.aborted) throw error;
     } finally {
-      for (const render of this.#renders) render.abandon();
+      this.#signal.removeEventListener('abort', close);
+      this.#renders.abandon();
+      this.#shared.budget.endOverdraft(this);
       await this.#closeReader();
     }
+  }
+
+  /** Whether somebody called `wake` since this was asked last. */
+  #takeWake(): boolean {
+    const isWoken = this.#isWoken;
+    this.#isWoken = false;
+    return isWoken;
   }
 
   /** Reads once for those who are furthest behind. False: there is nothing to do. */
   async #step(): Promise<boolean> {
     this.#handOver();
-    await this.#openRenders();
-    const tracks = [...this.#owner.tracks()].filter(isFed);
-    const from = Math.min(...tracks.map(positionOf), ...this.#renders.map(positionOf));
-    if (from === Number.POSITIVE_INFINITY) return false;
-    await this.#shared.budget.room(this.#signal);
-    if (this.#signal.aborted) return false;
+    await this.#renders.openWanted(this.#signal);
+    await this.#makeRoom();
+    let from = Number.POSITIVE_INFINITY;
+    for (const { position } of this.#needy()) from = Math.min(from, position);
+    if (this.#signal.aborted || from === Number.POSITIVE_INFINITY) return false;
     const result = await this.#read(from);
     if (!result) return true;
-    const takers = [...tracks, ...this.#renders].filter(
-      ({ position }) => position >= from && position < result.nextOffset,
-    );
-    for (const taker of takers) taker.sweeping = true;
-    await sweep(result.records, 'catch-up', routesOf(takers), this.#owner.progress, this.#shared);
-    await this.#owner.progress.flushDeadLetters();
-    for (const taker of takers) {
-      if (taker.sweeping) taker.position = result.nextOffset;
-      taker.sweeping = false;
-    }
-    await this.#finishRenders();
+    const { progress } = this.#owner;
+    const setAside = await progress.setAsideIn(from, result.nextOffset - 1);
+    if (!(await this.#sweep(from, result, setAside))) return false;
+    await progress.flushDeadLetters();
+    await this.#renders.finishDone();
     this.#handOver();
     return true;
+  }
+
+  async #sweep(
+    from: number,
+    { records, nextOffset }: ReadResult,
+    setAside: ReadonlySet<number>,
+  ): Promise<boolean> {
+    // Only now, with nothing awaited in between: the read has taken its time, and tracks have moved.
+    const takers = [...this.#needy()].filter(
+      ({ position }) => position >= from && position < nextOffset,
+    );
+    for (const taker of takers) taker.sweeping = true;
+    const isDone = await sweep(records, {
+      lane: 'catch-up',
+      routes: routesOf(takers),
+      progress: this.#owner.progress,
+      shared: this.#shared,
+      signal: this.#signal,
+      setAside,
+      makeRoom: (offset) => this.#makeRoom(offset),
+    });
+    const readUpToMs = records.at(-1)?.timestampMs;
+    for (const taker of takers) {
+      if (taker.sweeping && isDone) taker.position = nextOffset;
+      taker.sweeping = false;
+      if (!('track' in taker)) taker.readUpToMs = readUpToMs ?? taker.readUpToMs;
+    }
+    return isDone;
+  }
+
+  /**
+   * What this lane holds itself must not be what it waits for: batches are closed or thrown away, and of
+   * the bodies that are half read again one is kept, which may be finished beyond the budget.
+   */
+  async #makeRoom(sweptTo?: number): Promise<void> {
+    const { budget } = this.#shared;
+    if (this.#renders.list.length === 0) budget.endOverdraft(this);
+    if (!budget.isFull || budget.isOverdrawnBy(this)) return;
+    this.#owner.relievePressure();
+    this.#renders.keepOne();
+    if (this.#renders.list.length === 0) {
+      await budget.room(this.#signal);
+      return;
+    }
+    await budget.roomOrOverdraft(this, this.#signal);
+    if (!budget.isOverdrawnBy(this) || sweptTo === undefined) return;
+    for (const track of this.#owner.tracks) if (track.sweeping) track.pauseAt(sweptTo);
+  }
+
+  /** Those whom the lane must bring forward; while it is overdrawn, only the one body. */
+  *#needy(): Iterable<Track | Render> {
+    yield* this.#renders.list;
+    const { budget } = this.#shared;
+    if (budget.isFull && budget.isOverdrawnBy(this)) return;
+    for (const track of this.#owner.tracks) if (isFed(track)) yield track;
   }
 
   async #read(from: number): Promise<ReadResult | undefined> {
@@ -101,7 +169,6 @@ export class CatchUpLane {
       return result;
     } catch (error) {
       await this.#closeReader();
-      if (error instanceof LogClosedError) return undefined;
       if (!(error instanceof OffsetOutOfRangeError)) throw error;
       await this.#lost(error);
       return undefined;
@@ -109,59 +176,20 @@ export class CatchUpLane {
   }
 
   async #lost(error: OffsetOutOfRangeError): Promise<void> {
-    const isLost = (taker: { position: number }) => taker.position < error.start;
-    for (const render of this.#renders.filter(isLost)) {
-      render.abandon();
-      this.#owner.renderFailed(render, error);
-    }
-    this.#renders = this.#renders.filter((render) => !isLost(render));
-    for (const track of [...this.#owner.tracks()].filter(isFed).filter(isLost)) {
-      await this.#owner.lostToRetention(track, error);
+    this.#renders.lost(error);
+    for (const track of [...this.#owner.tracks]) {
+      if (!isFed(track) || track.position >= error.start) continue;
+      // The open plans go first: a gap behind them cannot be stored before they are done.
+      if (track.deliveries.length > 0) track.blocked = true;
+      else await this.#owner.lostToRetention(track, error);
     }
   }
 
   /** Tracks that came as far as the live lane, or further, go on there with all that they hold. */
   #handOver(): void {
     const horizon = this.#owner.liveHorizon();
-    for (const track of this.#owner.tracks()) {
+    for (const track of this.#owner.tracks) {
       if (isFed(track) && track.position >= horizon) track.attach();
-    }
-  }
-
-  async #openRenders(): Promise<void> {
-    this.#renders = this.#renders.filter((render) => {
-      if (!render.track.signal.aborted && render.delivery.wantsBody) return true;
-      render.abandon();
-      return false;
-    });
-    for (const track of this.#owner.tracks()) {
-      for (const delivery of track.deliveries) {
-        if (this.#renders.length >= MAX_RENDERS || this.#shared.budget.underPressure) return;
-        const { plan } = delivery;
-        if (!plan || !delivery.wantsBody) continue;
-        if (this.#renders.some((render) => render.delivery === delivery)) continue;
-        try {
-          this.#renders.push(await Render.open(track, delivery, plan, this.#shared));
-        } catch (error) {
-          if (this.#signal.aborted) throw error;
-          delivery.wantsBody = false;
-          this.#owner.renderFailed({ track, plan }, error);
-        }
-      }
-    }
-  }
-
-  async #finishRenders(): Promise<void> {
-    const done = this.#renders.filter((render) => render.done);
-    this.#renders = this.#renders.filter((render) => !render.done);
-    for (const render of done) {
-      try {
-        await render.finish();
-      } catch (error) {
-        if (this.#signal.aborted) throw error;
-        render.delivery.wantsBody = false;
-        this.#owner.renderFailed(render, error);
-      }
     }
   }
 
@@ -175,11 +203,7 @@ export class CatchUpLane {
 
 /** A job that fails reads no further than its open plans: they are what it can send. */
 function isFed(track: Track): boolean {
-  return track.lane === 'catch-up' && !track.blocked && !track.open.health.failing;
-}
-
-function positionOf(taker: { position: number }): number {
-  return taker.position;
+  return track.lane === 'catch-up' && !track.blocked && !track.isHeldUp;
 }
 
 function routesOf(takers: readonly (Track | Render)[]): Routes {

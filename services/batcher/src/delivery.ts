@@ -1,4 +1,4 @@
-import type { AttemptResult, ObjectToPut, Plan } from '@trailpush/core';
+import type { ObjectToPut, ParsedDestination, Plan } from '@trailpush/core';
 import type { Batch, CloseReason } from './batch.ts';
 import { idempotencyKey, objectName, NAME_CHOICES, type NameParts } from './object-name.ts';
 import { ENCODER_VERSION, type Payload, type PayloadBuilder } from './payload.ts';
@@ -10,7 +10,7 @@ import { Wakeup } from './wakeup.ts';
 const MIN_ATTEMPT_SPACING_MS = 1000;
 const BODY_WAIT_MS = 60_000;
 
-/** A batch that was closed: how it goes from here to confirmed is `deliver`. */
+/** A batch that was closed. How it goes from here to confirmed: see `deliver`. */
 export class Delivery {
   /** Undefined until it is stored. */
   plan: Plan | undefined;
@@ -21,11 +21,13 @@ export class Delivery {
   confirmed = false;
   /** Set while the body must be read again; the catch-up lane looks for it. */
   wantsBody = false;
-  readonly bodyCame = new Wakeup();
+  readonly #bodyCame = new Wakeup();
   #builder: PayloadBuilder | undefined;
   #payload: Payload | undefined;
   #batch: Batch | undefined;
   #storing: Promise<boolean> | undefined;
+  /** Set while an attempt needs the body. */
+  #inUse = false;
   #lastAttemptAtMs = Number.NEGATIVE_INFINITY;
 
   private constructor(at: { firstOffset: number; last: number; reason: CloseReason }) {
@@ -54,10 +56,29 @@ export class Delivery {
     return this.#builder?.heldBytes ?? 0;
   }
 
-  /** Lets the body go; it can be read again, since the plan says how. */
+  /** Smallest broker time of its records. */
+  get minTimestampMs(): number {
+    return this.plan?.minTimestampMs ?? this.#batch?.minTimestampMs ?? 0;
+  }
+
+  /** True while a body is held that nobody sends at the moment. */
+  get hasIdleBody(): boolean {
+    return this.#builder !== undefined && !this.#inUse;
+  }
+
+  /** Lets the body go; it can be read again, since the plan says how. Not in the middle of an attempt. */
   dropBody(): void {
-    if (!this.plan) return;
-    this.release();
+    if (this.plan && !this.#inUse) this.release();
+  }
+
+  /** Keeps the body while `work` sends it. */
+  async using<T>(work: () => Promise<T>): Promise<T> {
+    this.#inUse = true;
+    try {
+      return await work();
+    } finally {
+      this.#inUse = false;
+    }
   }
 
   release(): void {
@@ -66,12 +87,19 @@ export class Delivery {
     this.#payload = undefined;
   }
 
+  /** It is known to be done, be it by another run than its own. */
+  end(): void {
+    this.confirmed = true;
+    this.wantsBody = false;
+    this.release();
+  }
+
   /** Takes a body that was read again. */
   adopt(builder: PayloadBuilder): void {
     this.release();
     this.#builder = builder;
     this.wantsBody = false;
-    this.bodyCame.notify();
+    this.#bodyCame.notify();
   }
 
   /** Step 2: the intent is stored before the first attempt. False: the job must be reloaded. */
@@ -89,6 +117,7 @@ export class Delivery {
     const previous = track.deliveries[track.deliveries.indexOf(this) - 1];
     const tail = previous ? previous.last + 1 : undefined;
     const { contentRevision, jobId } = track;
+    const { place } = track.service;
     const { topic, partition, incarnation } = track.progress.ownership;
     this.plan = await track.progress.insertPlan(jobId, tail, batch.firstOffset, (first, choice) => {
       if (!track.deliveries.includes(this)) return undefined;
@@ -98,7 +127,7 @@ export class Delivery {
       return {
         ...range,
         ...times,
-        ...this.#address(track, shared, parts, choice),
+        ...addressOf(place, shared, parts, choice),
         idempotencyKey: idempotencyKey(parts),
         payloadHash,
         encoderVersion: ENCODER_VERSION,
@@ -112,30 +141,19 @@ export class Delivery {
     return this.plan !== undefined;
   }
 
-  #address(track: Track, shared: Shared, parts: NameParts, choice: number): { location: string; key: string } {
-    if (choice >= NAME_CHOICES) throw new Error(`no free name for job ${track.jobId} at ${parts.first}`);
-    const { place } = track.open;
-    const name = objectName(parts, choice);
-    return {
-      location: place.location,
-      key: shared.objectKey(place.pathTemplate, parts.minTimestampMs, name),
-    };
-  }
-
   /**
    * A job that was given another place takes its open plans along. False: the job must be reloaded.
    */
-  async moveToPlace(track: Track, shared: Shared): Promise<boolean> {
+  async moveTo(place: ParsedDestination, track: Track, shared: Shared): Promise<boolean> {
     const { plan } = this;
     if (!plan) return false;
     const { topic, incarnation } = track.progress.ownership;
     const parts = { ...plan, topic, incarnation };
-    const now = this.#address(track, shared, parts, 0);
-    const folder = (key: string) => key.slice(0, key.lastIndexOf('/') + 1);
-    if (plan.location === now.location && folder(plan.key) === folder(now.key)) return true;
+    const now = addressOf(place, shared, parts, 0);
+    if (plan.location === now.location && folderOf(plan.key) === folderOf(now.key)) return true;
     this.plan = await track.progress.replacePlan((choice) => ({
       ...plan,
-      ...this.#address(track, shared, parts, choice),
+      ...addressOf(place, shared, parts, choice),
     }));
     return this.plan !== undefined;
   }
@@ -168,7 +186,7 @@ export class Delivery {
   async waitForBody(track: Track, shared: Shared, signal: AbortSignal): Promise<void> {
     this.wantsBody = true;
     track.bodyWanted();
-    await this.bodyCame.wait(shared.clock, BODY_WAIT_MS, signal);
+    await this.#bodyCame.wait(signal, { clock: shared.clock, ms: BODY_WAIT_MS });
   }
 
   async spaceAttempts(shared: Shared, signal: AbortSignal): Promise<void> {
@@ -178,59 +196,23 @@ export class Delivery {
   }
 }
 
-/**
- * Plan, put, advance: takes a closed batch to where its offsets are behind the job's cursor.
- * Ends early, without harm, when `signal` aborts. False: the job must be reloaded.
- */
-export async function deliver(
-  delivery: Delivery,
-  track: Track,
+/** Where a plan's object is put, by the `choice`-th of its names. */
+function addressOf(
+  place: ParsedDestination,
   shared: Shared,
-  signal: AbortSignal,
-): Promise<boolean> {
-  if (!(await delivery.store(track, shared))) return false;
-  while (!delivery.confirmed) {
-    const result = await attempt(delivery, track, shared, signal);
-    if (result === 'reload') return false;
-    delivery.confirmed = result?.verdict.kind === 'delivered';
+  parts: NameParts,
+  choice: number,
+): { location: string; key: string } {
+  if (choice >= NAME_CHOICES) {
+    throw new Error(`no free name for job ${parts.jobId} at offset ${parts.first}`);
   }
-  const { plan } = delivery;
-  if (!plan) return false;
-  delivery.release();
-  const cursor = await track.progress.confirmPlan(plan);
-  if (cursor === undefined) return false;
-  track.confirmed(cursor);
-  return true;
+  const name = objectName(parts, choice);
+  return {
+    location: place.location,
+    key: shared.objectKey(place.pathTemplate, parts.minTimestampMs, name),
+  };
 }
 
-/** One attempt when it is our turn. Undefined: there was no body yet. */
-async function attempt(
-  delivery: Delivery,
-  track: Track,
-  shared: Shared,
-  signal: AbortSignal,
-): Promise<AttemptResult | 'reload' | undefined> {
-  const { health } = track.open;
-  await health.turn(signal);
-  let settled = false;
-  try {
-    if (!(await delivery.moveToPlace(track, shared))) return 'reload';
-    const object = await delivery.object(track);
-    if (object) {
-      await delivery.spaceAttempts(shared, signal);
-      const { open } = track;
-      const result = await shared.uploads.put(open, object, signal);
-      // An attempt that was cut short by us says nothing about the destination.
-      signal.throwIfAborted();
-      settled = true;
-      if (result.verdict.kind === 'delivered') health.succeeded();
-      else health.failed(result.verdict);
-      shared.telemetry.attempted(open, delivery, object, result);
-      return result;
-    }
-  } finally {
-    if (!settled) health.yieldTurn();
-  }
-  await delivery.waitForBody(track, shared, signal);
-  return undefined;
+function folderOf(key: string): string {
+  return key.slice(0, key.lastIndexOf('/') + 1);
 }

@@ -14,12 +14,28 @@ import {
 const STORE_RETRY_MS = 1000;
 
 /** Ownership of the partition has passed on: everything in memory about it is void. */
-export class LostPartitionError extends Error {}
+export class LostPartitionError extends Error {
+  constructor() {
+    super('another process owns the partition by now');
+  }
+}
+
+/** What one pin stores, as far as it differs from what is stored. */
+export interface Standing {
+  readonly liveFrom: number;
+  readonly lastRead: LastRead | null;
+  /** Jobs that owe something of their own. */
+  readonly cursors: readonly CursorRow[];
+  /** Attached jobs that owe nothing below `liveFrom`. */
+  readonly idle: readonly number[];
+}
 
 /**
  * Progress of one owned partition: one write at a time, each fenced by our epoch and repeated until it
  * is confirmed. `rows` mirrors the stored cursor rows exactly, because nobody else may write them:
- * what a plan's `first` must be is read from here, inside the same turn that stores it.
+ * what a plan's `first` must be is read from here, inside the same turn that stores it. What a write
+ * changes in memory is changed by its `apply`, inside the turn too, so that no write in between sees
+ * the one without the other.
  */
 export class FencedProgress {
   readonly ownership: ClaimedPartition;
@@ -98,24 +114,22 @@ export class FencedProgress {
     });
   }
 
-  /** The stored cursor after the plan was confirmed; undefined: reload the job. */
-  async confirmPlan(plan: Plan): Promise<number | undefined> {
+  /** `apply` gets the stored cursor after the plan was confirmed. False: reload the job. */
+  async confirmPlan(plan: Plan, apply: (cursor: number) => void): Promise<boolean> {
     return this.#exclusively(async () => {
-      const request = { jobId: plan.jobId, first: plan.first, confirmedAtMs: this.#clock.now() };
+      const { jobId, first } = plan;
+      const request = { jobId, first, confirmedAtMs: this.#clock.now() };
       const answer = await this.#repeat(() => this.#store.confirmPlan(this.ownership, request));
       if (answer.result === 'stale') throw new LostPartitionError();
-      if (answer.result === 'conflict') return undefined;
-      const row = this.rows.get(plan.jobId);
-      this.rows.set(plan.jobId, {
-        jobId: plan.jobId,
-        cursor: answer.cursor,
-        detached: row?.detached ?? false,
-      });
-      return answer.cursor;
+      if (answer.result === 'conflict') return false;
+      const detached = this.rows.get(jobId)?.detached ?? false;
+      this.rows.set(jobId, { jobId, cursor: answer.cursor, detached });
+      apply(answer.cursor);
+      return true;
     });
   }
 
-  /** False: reload the job. `key_taken` is answered by the next choice, as in `insertPlan`. */
+  /** Undefined: reload the job. `key_taken` is answered by the next choice, as in `insertPlan`. */
   async replacePlan(make: (choice: number) => Plan): Promise<Plan | undefined> {
     return this.#exclusively(async () => {
       for (let choice = 0; ; choice++) {
@@ -128,64 +142,101 @@ export class FencedProgress {
     });
   }
 
-  /** Stores where everybody stands; `snapshot` is taken inside the turn, when no other write is under way. */
-  async pin(
-    snapshot: () => { liveFrom: number; lastRead: LastRead | null; cursors: CursorRow[]; idle: number[] },
-  ): Promise<void> {
+  /** Stores where everybody stands; `look` is called inside the turn, when no other write is under way. */
+  async pin(look: () => Standing): Promise<void> {
     await this.#exclusively(async () => {
       await this.#saveDeadLetters();
-      const { liveFrom, lastRead, cursors, idle } = snapshot();
-      const changed = cursors.filter((row) => {
-        const stored = this.rows.get(row.jobId);
-        return stored?.cursor !== row.cursor || stored.detached !== row.detached;
+      const { liveFrom, lastRead, cursors, idle } = look();
+      const changed = cursors.filter(({ jobId, cursor, detached }) => {
+        const stored = this.rows.get(jobId);
+        return !stored || cursor > stored.cursor || detached !== stored.detached;
       });
       const idleJobIds = idle.filter((jobId) => this.rows.has(jobId));
-      if (changed.length === 0 && idleJobIds.length === 0 && liveFrom === this.#liveFrom) return;
+      const isSame = changed.length === 0 && idleJobIds.length === 0;
+      if (isSame && liveFrom === this.#liveFrom) return;
       const pin = { liveFrom, lastRead, cursors: changed, idleJobIds };
       const kept = await this.#repeat(() => this.#store.pin(this.ownership, pin));
       if (!kept) throw new LostPartitionError();
       this.#liveFrom = liveFrom;
-      for (const row of changed) this.rows.set(row.jobId, row);
+      for (const row of changed) {
+        const cursor = Math.max(row.cursor, this.rows.get(row.jobId)?.cursor ?? 0);
+        this.rows.set(row.jobId, { ...row, cursor });
+      }
       for (const jobId of idleJobIds) this.rows.delete(jobId);
     });
   }
 
   /** Stores that offsets were lost, and moves the job's cursor past them. */
-  async recordGap(gap: Gap): Promise<void> {
+  async recordGap(gap: Gap, apply: () => void): Promise<void> {
     await this.#exclusively(async () => {
       const kept = await this.#repeat(() => this.#store.recordGap(this.ownership, gap));
       if (!kept) throw new LostPartitionError();
-      this.rows.set(gap.jobId, { jobId: gap.jobId, cursor: gap.to, detached: true });
+      const { jobId, to } = gap;
+      const stored = this.rows.get(jobId);
+      const cursor = Math.max(to, stored?.cursor ?? 0);
+      this.rows.set(jobId, { jobId, cursor, detached: stored?.detached ?? false });
+      apply();
     });
   }
 
-  /** Cursor row and open plans of one job as stored, with the mirror brought up to date. */
-  async loadJob(jobId: number): Promise<{ row: CursorRow | undefined; plans: readonly Plan[] }> {
-    return this.#exclusively(async () => {
+  /** `apply` gets the cursor row and the open plans of one job as stored. */
+  async loadJob(
+    jobId: number,
+    apply: (row: CursorRow | undefined, plans: readonly Plan[]) => void,
+  ): Promise<void> {
+    await this.#exclusively(async () => {
       const loaded = await this.#repeat(() => this.#store.loadJob(this.ownership, jobId));
       if (loaded.cursor) this.rows.set(jobId, loaded.cursor);
       else this.rows.delete(jobId);
-      return { row: loaded.cursor, plans: loaded.plans };
+      apply(loaded.cursor, loaded.plans);
     });
   }
 
-  async deadLettersOf(plan: Plan): Promise<ReadonlySet<number>> {
+  /** Offsets that a plan skips: those of its dead letters, as far as they were known when it was made. */
+  async deadLettersOf({ first, last, deadLetterId }: Plan): Promise<ReadonlySet<number>> {
+    return this.#deadLetterOffsets(first, last, deadLetterId);
+  }
+
+  /**
+   * Offsets that were set aside before, also by earlier owners. They stay set aside, even if they could
+   * be read by now: plans that are made from here on say so by their `deadLetterId`.
+   */
+  async setAsideIn(first: number, last: number): Promise<ReadonlySet<number>> {
+    const offsets = await this.#deadLetterOffsets(first, last, Number.MAX_SAFE_INTEGER);
+    if (offsets.size > 0) {
+      const latest = await this.#repeat(() => this.#store.saveDeadLetters([]));
+      this.#deadLetterId = Math.max(this.#deadLetterId, latest);
+    }
+    return offsets;
+  }
+
+  async #deadLetterOffsets(
+    first: number,
+    last: number,
+    maxId: number,
+  ): Promise<ReadonlySet<number>> {
+    if (last < first) return new Set();
     const { topic, partition } = this.ownership;
-    const range = { topic, partition, first: plan.first, last: plan.last };
-    return new Set(await this.#repeat(() => this.#store.deadLetterOffsets(range, plan.deadLetterId)));
+    const range = { topic, partition, first, last };
+    return new Set(await this.#repeat(() => this.#store.deadLetterOffsets(range, maxId)));
+  }
+
+  /** Resolves when no write is under way; after an abort there will be no other. */
+  async settled(): Promise<void> {
+    await this.#turn;
   }
 
   async #saveDeadLetters(): Promise<void> {
     const letters = this.#deadLetters;
     if (letters.length === 0) return;
     this.#deadLetters = [];
-    this.#deadLetterId = await this.#repeat(() => this.#store.saveDeadLetters(letters));
+    const latest = await this.#repeat(() => this.#store.saveDeadLetters(letters));
+    this.#deadLetterId = Math.max(this.#deadLetterId, latest);
     this.#unsaved -= letters.length;
   }
 
   async #exclusively<T>(write: () => Promise<T>): Promise<T> {
-    const before = this.#turn;
-    const mine = before.then(() => {
+    const mine = this.#turn.then(() => {
       this.#signal.throwIfAborted();
       return write();
     });

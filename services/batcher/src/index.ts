@@ -34,6 +34,7 @@ export interface BatcherOptions {
 export function createBatcher(options: BatcherOptions): Batcher {
   const { clock, logger, metrics, progress } = options;
   const contents = new ContentCompiler(options.datasets);
+  const telemetry = new Telemetry({ metrics, logger, clock, progress });
   const shared: Shared = {
     log: options.log,
     jobs: options.jobs,
@@ -41,9 +42,9 @@ export function createBatcher(options: BatcherOptions): Batcher {
     clock,
     logger,
     budget: new MemoryBudget(options.memoryBudgetBytes),
-    uploads: new Uploads(),
+    uploads: new Uploads(clock),
     contents,
-    telemetry: new Telemetry({ metrics, logger, clock, progress }),
+    telemetry,
     owner: randomUUID(),
     gzipLevel: options.gzipLevel,
     maxRecordBytes: options.maxRecordBytes,
@@ -56,6 +57,7 @@ export function createBatcher(options: BatcherOptions): Batcher {
     clock,
     logger,
     random: options.random,
+    onUnservable: (open, message) => telemetry.stopped(open, message),
   });
   return new Batcher({ shared, jobs, metrics });
 }

@@ -10,6 +10,12 @@ const MIN_WAIT_MS = 1000;
 /** A waiting delivery looks again this often even if nobody tells it to. */
 const MAX_NAP_MS = 60_000;
 
+/** Leave to make one attempt; ended by exactly one of `endTurn`, `succeeded` and `failed`. */
+export interface Turn {
+  /** True when the destination was failing: no other attempt is then under way that began so. */
+  readonly isProbe: boolean;
+}
+
 /**
  * Whether a job's destination takes what it is sent. Back-off belongs to the destination, not to a
  * batch: while it fails, one delivery at a time probes it and all others wait.
@@ -42,40 +48,50 @@ export class JobHealth {
     return this.failing ? Math.max(0, this.#nextAttemptAtMs - this.#clock.monotonic()) : 0;
   }
 
-  /** Waits until an attempt may be made, and takes the turn. Must be followed by one of the three below. */
-  async turn(signal: AbortSignal): Promise<void> {
+  /** Waits until an attempt may be made, and takes the turn. Rejects when the signal aborts. */
+  async turn(signal: AbortSignal): Promise<Turn> {
     for (;;) {
       signal.throwIfAborted();
-      if (!this.failing) return;
+      if (!this.failing) return { isProbe: false };
       const waitMs = this.backoffMs;
       if (waitMs === 0 && !this.#probing) {
         this.#probing = true;
-        return;
+        return { isProbe: true };
       }
-      await this.#changed.wait(this.#clock, Math.min(waitMs || MAX_NAP_MS, MAX_NAP_MS), signal);
+      const ms = Math.min(waitMs || MAX_NAP_MS, MAX_NAP_MS);
+      await this.#changed.wait(signal, { clock: this.#clock, ms });
     }
   }
 
-  /** Gives a turn back without an attempt. */
-  yieldTurn(): void {
+  /** Gives a turn back without a verdict. */
+  endTurn({ isProbe }: Turn): void {
+    if (!isProbe) return;
     this.#probing = false;
     this.#changed.notify();
   }
 
-  succeeded(): void {
+  succeeded(turn: Turn): void {
     this.#failures = 0;
     this.#failingSinceMs = undefined;
-    this.yieldTurn();
+    this.endTurn(turn);
+    this.#changed.notify();
   }
 
-  failed(verdict: Verdict): void {
-    this.#failures++;
+  failed(turn: Turn, verdict: Verdict): void {
+    // Attempts that were under way when the first one failed tell nothing new.
+    const isNews = turn.isProbe || !this.failing;
+    if (isNews) this.#failures++;
     this.#failingSinceMs ??= this.#clock.monotonic();
-    const curve = verdict.kind === 'retry' || verdict.kind === 'throttled' ? RETRY : REFUSED;
-    const atLeastMs = verdict.kind === 'throttled' ? verdict.retryAfterMs : MIN_WAIT_MS;
-    const waitMs = Math.max(atLeastMs, backoffMs(this.#failures, { ...curve, random: this.#random }));
-    this.#nextAttemptAtMs = this.#clock.monotonic() + waitMs;
-    this.yieldTurn();
+    let waitMs = 0;
+    if (isNews) {
+      const curve = verdict.kind === 'retry' || verdict.kind === 'throttled' ? RETRY : REFUSED;
+      waitMs = Math.max(MIN_WAIT_MS, backoffMs(this.#failures, { ...curve, random: this.#random }));
+    }
+    // How long to stay away is always news.
+    if (verdict.kind === 'throttled') waitMs = Math.max(waitMs, verdict.retryAfterMs);
+    const atMs = this.#clock.monotonic() + waitMs;
+    this.#nextAttemptAtMs = isNews ? atMs : Math.max(this.#nextAttemptAtMs, atMs);
+    this.endTurn(turn);
   }
 
   /** The job was changed by a person: try at once. */

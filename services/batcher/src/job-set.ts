@@ -1,119 +1,125 @@
-import { messageOf, StoreUnavailableError, type Clock, type Destination, type Job, type JobStore, type Logger, type ParsedDestination } from '@trailpush/core';
+import { messageOf, type Clock, type Job, type JobStore, type Logger } from '@trailpush/core';
+import type { Destination, ParsedDestination } from '@trailpush/core';
 import type { ContentCompiler } from './content.ts';
 import { JobHealth } from './job-health.ts';
-import { batchLimits, type OpenJob } from './open-job.ts';
+import { batchLimits, type OpenJob, type Service } from './open-job.ts';
 
 /** Opens what a job's destination_conf names. Throws when the conf is not acceptable (any more). */
-export type OpenDestination = (job: Job) => { place: ParsedDestination; destination: Destination };
+export type OpenDestination = (job: Job) => {
+  place: ParsedDestination;
+  destination: Destination;
+};
+
+export interface JobSetOptions {
+  readonly store: JobStore;
+  readonly contents: ContentCompiler;
+  readonly openDestination: OpenDestination;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly random: () => number;
+  /** Told of a job that this process cannot serve as it is stored. */
+  readonly onUnservable: (open: OpenJob, message: string) => void;
+}
 
 /**
  * The jobs as this process serves them, kept in step with the store. An empty or shrunken set is never
  * simply obeyed: a job goes only when there is a record of its deletion.
  */
 export class JobSet {
-  readonly #store: JobStore;
-  readonly #contents: ContentCompiler;
-  readonly #openDestination: OpenDestination;
-  readonly #clock: Clock;
-  readonly #logger: Logger;
-  readonly #random: () => number;
+  readonly #options: JobSetOptions;
   readonly #open = new Map<number, OpenJob>();
   #loadedAtMs = Number.NEGATIVE_INFINITY;
 
-  constructor(options: {
-    store: JobStore;
-    contents: ContentCompiler;
-    openDestination: OpenDestination;
-    clock: Clock;
-    logger: Logger;
-    random: () => number;
-  }) {
-    this.#store = options.store;
-    this.#contents = options.contents;
-    this.#openDestination = options.openDestination;
-    this.#clock = options.clock;
-    this.#logger = options.logger;
-    this.#random = options.random;
+  constructor(options: JobSetOptions) {
+    this.#options = options;
   }
 
-  /** Jobs that have a place in the log, enabled or not. */
+  /** Jobs that have a place in the log, served or not. */
   get jobs(): ReadonlyMap<number, OpenJob> {
     return this.#open;
   }
 
   /** Time since the jobs were last read from the store. */
   get ageMs(): number {
-    return this.#clock.monotonic() - this.#loadedAtMs;
+    return this.#options.clock.monotonic() - this.#loadedAtMs;
   }
 
-  /** Reads the set again. True when something changed. @throws StoreUnavailableError */
-  async refresh(): Promise<boolean> {
-    const { jobs } = await this.#store.loadAll();
+  /** Reads the set again. Returns the jobs that are gone. @throws StoreUnavailableError */
+  async refresh(): Promise<readonly OpenJob[]> {
+    const { store, logger, clock } = this.#options;
+    const { jobs } = await store.loadAll();
     const seen = new Set(jobs.map((job) => job.id));
-    const missing = [...this.#open.keys()].filter((id) => !seen.has(id));
-    const deleted = missing.length > 0 ? await this.#store.deletedAmong(missing) : new Set<number>();
-    let changed = false;
-    for (const id of missing) {
-      if (deleted.has(id)) {
-        await this.#close(id);
-        changed = true;
-      } else {
-        this.#logger.error({ job: id }, 'a job vanished without a deletion record; it is served on as it was');
-      }
+    const missing = [...this.#open.values()].filter(({ job }) => !seen.has(job.id));
+    const ids = missing.map(({ job }) => job.id);
+    const deleted = ids.length > 0 ? await store.deletedAmong(ids) : new Set<number>();
+    const gone = missing.filter(({ job }) => deleted.has(job.id));
+    for (const open of gone) {
+      this.#open.delete(open.job.id);
+      this.#close(open.service);
     }
-    for (const job of jobs) {
-      if (job.wasEnabled && this.#open.get(job.id)?.job.revision !== job.revision) {
-        changed = this.#reopen(job) || changed;
-      }
+    for (const { job } of missing) {
+      if (deleted.has(job.id)) continue;
+      logger.error(
+        { job: job.id },
+        'a job vanished without a deletion record; it is served on as it was',
+      );
     }
-    this.#loadedAtMs = this.#clock.monotonic();
-    return changed;
+    for (const job of jobs) if (job.wasEnabled) this.#update(job);
+    this.#loadedAtMs = clock.monotonic();
+    return gone;
   }
 
+  /** Closes all destinations. */
   async close(): Promise<void> {
-    await Promise.all([...this.#open.keys()].map((id) => this.#close(id)));
+    const services = [...this.#open.values()].flatMap(({ service }) => service ?? []);
+    this.#open.clear();
+    await Promise.allSettled(services.map(({ destination }) => destination.close()));
   }
 
-  /** False when this version cannot serve the job as it is now: it is then served as it was, if it was. */
-  #reopen(job: Job): boolean {
+  #update(job: Job): void {
     const before = this.#open.get(job.id);
+    if (before?.job.revision === job.revision && before.service) return;
+    const { clock, random } = this.#options;
+    const health = before?.health ?? new JobHealth(clock, random);
+    const open = { job, limits: batchLimits(job), health, kind: before?.kind ?? 'unknown' };
+    if (!job.spec.enabled) {
+      if (before?.job.revision === job.revision) return;
+      this.#open.set(job.id, { ...open, service: undefined });
+      this.#close(before?.service);
+      return;
+    }
     try {
-      const content =
-        before && before.job.contentRevision === job.contentRevision
-          ? before.content
-          : this.#contents.compile(job.spec);
-      const health = before?.health ?? new JobHealth(this.#clock, this.#random);
-      const samePlace =
-        before?.job.spec.destinationConf.reveal() === job.spec.destinationConf.reveal();
-      const { place, destination } = samePlace && before ? before : this.#openDestination(job);
-      this.#open.set(job.id, { job, content, limits: batchLimits(job), place, destination, health });
+      const service = this.#serve(job, before);
+      this.#open.set(job.id, { ...open, kind: service.place.kind, service });
       health.reset();
       // Attempts under way at the old place end as failures, and are made again at the new one.
-      if (before && !samePlace) void before.destination.close();
-      return true;
+      if (before?.service?.destination !== service.destination) this.#close(before?.service);
     } catch (error) {
-      this.#logger.error({ job: job.id, error: messageOf(error) }, 'a job cannot be served as it is');
-      return false;
+      // What is served stays as it was, since that is better than nothing.
+      if (!before?.service) this.#open.set(job.id, { ...open, service: undefined });
+      this.#options.onUnservable({ ...open, service: undefined }, messageOf(error));
     }
   }
 
-  async #close(id: number): Promise<void> {
-    const open = this.#open.get(id);
-    this.#open.delete(id);
-    await open?.destination.close();
-  }
-}
-
-/** Reads the set until the store answers; nothing can be served before. */
-export async function loadFirst(jobs: JobSet, clock: Clock, logger: Logger, signal: AbortSignal): Promise<void> {
-  for (;;) {
-    try {
-      await jobs.refresh();
-      return;
-    } catch (error) {
-      if (!(error instanceof StoreUnavailableError)) throw error;
-      logger.warn({ error: error.message }, 'the jobs cannot be read yet, trying again');
-      await clock.sleep(1000, signal);
+  /** What has not changed is taken from before. @throws when this version cannot serve the job */
+  #serve(job: Job, before: OpenJob | undefined): Service {
+    const { contents, openDestination } = this.#options;
+    const known = before?.service;
+    const content =
+      known && before.job.contentRevision === job.contentRevision
+        ? known.content
+        : contents.compile(job.spec);
+    const conf = before?.job.spec.destinationConf.reveal();
+    if (known && conf === job.spec.destinationConf.reveal()) {
+      return { content, place: known.place, destination: known.destination };
     }
+    return { content, ...openDestination(job) };
+  }
+
+  #close(service: Service | undefined): void {
+    service?.destination.close().catch((error: unknown) => {
+      const fields = { error: messageOf(error) };
+      this.#options.logger.warn(fields, 'a destination could not be closed');
+    });
   }
 }

@@ -1,3 +1,5 @@
+import { Wakeup } from './wakeup.ts';
+
 /** Slices that wait for the thread pool; more would only be memory, since it has few cores anyway. */
 const MAX_COMPRESSING_BYTES = 8 * 1024 * 1024;
 /** From this share of the budget on, batches are closed early. */
@@ -9,9 +11,10 @@ const PRESSURE_SHARE = 0.75;
  */
 export class MemoryBudget {
   readonly limitBytes: number;
+  readonly #room = new Wakeup();
   #heldBytes = 0;
   #compressingBytes = 0;
-  #waiters: (() => void)[] = [];
+  #overdrawnBy: object | undefined;
 
   constructor(limitBytes: number) {
     this.limitBytes = limitBytes;
@@ -25,39 +28,51 @@ export class MemoryBudget {
     return this.#heldBytes > this.limitBytes * PRESSURE_SHARE;
   }
 
+  /** True when nothing more may be taken in for now. */
   get isFull(): boolean {
-    return this.#heldBytes >= this.limitBytes;
+    return this.#heldBytes >= this.limitBytes || this.#compressingBytes > MAX_COMPRESSING_BYTES;
   }
 
   /** Lanes that wait for room. */
   get waiting(): number {
-    return this.#waiters.length;
+    return this.#room.waiting;
   }
 
   hold(deltaBytes: number): void {
     this.#heldBytes += deltaBytes;
-    if (deltaBytes < 0) this.#wake();
+    if (deltaBytes < 0) this.#room.notify();
   }
 
   compressing(deltaBytes: number): void {
     this.#compressingBytes += deltaBytes;
-    if (deltaBytes < 0) this.#wake();
+    if (deltaBytes < 0) this.#room.notify();
   }
 
   /** Resolves at once, or when there is room for what a lane may read next, or when it is to stop. */
   async room(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted && (this.isFull || this.#compressingBytes > MAX_COMPRESSING_BYTES)) {
-      await new Promise<void>((resolve) => {
-        this.#waiters.push(resolve);
-        signal.addEventListener('abort', () => resolve(), { once: true });
-      });
+    while (!signal.aborted && this.isFull) await this.#room.wait(signal);
+  }
+
+  /**
+   * As `room`, but one at a time may go on although there is none: bodies that are half read again could
+   * otherwise fill the budget, each waiting for the others to end. `who` is then overdrawn until
+   * `endOverdraft`.
+   */
+  async roomOrOverdraft(who: object, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted && this.isFull) {
+      this.#overdrawnBy ??= who;
+      if (this.#overdrawnBy === who) return;
+      await this.#room.wait(signal);
     }
   }
 
-  #wake(): void {
-    const waiters = this.#waiters;
-    if (waiters.length === 0) return;
-    this.#waiters = [];
-    for (const wake of waiters) wake();
+  isOverdrawnBy(who: object): boolean {
+    return this.#overdrawnBy === who;
+  }
+
+  endOverdraft(who: object): void {
+    if (this.#overdrawnBy !== who) return;
+    this.#overdrawnBy = undefined;
+    this.#room.notify();
   }
 }

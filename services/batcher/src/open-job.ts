@@ -8,15 +8,26 @@ const DEFAULT_MAX_AGE_MS = 30_000;
 /** Also an operator's ceiling: a larger `max_upload_bytes` has no effect. */
 const MAX_PAYLOAD_BYTES = 64 * 1024 * 1024;
 
-/** A job as this process serves it. A new revision of the job gives a new one, with the same health. */
-export interface OpenJob {
-  readonly job: Job;
+/** What it takes to serve a job. */
+export interface Service {
   readonly content: Content;
-  readonly limits: BatchLimits;
   /** Parsed anew with each revision, so that a repaired credential frees a stuck plan. */
   readonly place: ParsedDestination;
   readonly destination: Destination;
+}
+
+/** A job as this process knows it. A new revision of the job gives a new one, with the same health. */
+export interface OpenJob {
+  readonly job: Job;
+  readonly limits: BatchLimits;
   readonly health: JobHealth;
+  /** Kind of its destination, for labels. */
+  readonly kind: string;
+  /**
+   * Undefined while the job is disabled, or this process cannot serve it. Its place in the log is kept
+   * all the same: else the live lane would leave it behind without a trace.
+   */
+  readonly service: Service | undefined;
 }
 
 /** Limits of a job's batches; 0 means the default. */

@@ -1,4 +1,4 @@
-import { messageOf, OffsetOutOfRangeError, type ClaimedPartition, type CursorRow } from '@trailpush/core';
+import { messageOf, OffsetOutOfRangeError, type ClaimedPartition } from '@trailpush/core';
 import { CatchUpLane, type CatchUpOwner } from './catch-up-lane.ts';
 import { FencedProgress } from './fenced-progress.ts';
 import { isCut, LiveLane, type LiveOwner } from './live-lane.ts';
@@ -6,10 +6,13 @@ import type { OpenJob } from './open-job.ts';
 import { relievePressure } from './pressure.ts';
 import type { Shared } from './shared.ts';
 import type { Routes } from './sweep.ts';
-import { Track, type Lane, type TrackOwner } from './track.ts';
+import type { Track, TrackOwner } from './track.ts';
+import { Tracks } from './tracks.ts';
 
 /** A failing job is served apart after this time at the latest; before, its open batch may still grow. */
 const DETACH_AFTER_FAILING_MS = 30_000;
+/** Between two looks at the store for a job of which memory and store disagree. */
+const RELOAD_WAIT_MS = 1000;
 
 /** How a partition ends when it was not given up on purpose. */
 export type PartitionEnd =
@@ -22,6 +25,7 @@ export type PartitionEnd =
 export class Partition implements LiveOwner, CatchUpOwner, TrackOwner {
   readonly progress: FencedProgress;
   readonly live: LiveLane;
+  readonly tracks: Tracks;
   readonly #shared: Shared;
   readonly #partition: number;
   readonly #onEnd: (end: PartitionEnd) => void;
@@ -29,10 +33,9 @@ export class Partition implements LiveOwner, CatchUpOwner, TrackOwner {
   /** Ends the lanes; `#stop` ends the deliveries too. */
   readonly #stopReading = new AbortController();
   readonly #catchUp: CatchUpLane;
-  readonly #tracks = new Map<number, Track>();
-  #routes: Map<string, Track[]> = new Map();
   #lanes: Promise<unknown> = Promise.resolve();
 
+  /** `onEnd` is called at most once, and not after `stop`. */
   constructor(options: {
     claim: ClaimedPartition;
     logEnd: number;
@@ -53,10 +56,10 @@ export class Partition implements LiveOwner, CatchUpOwner, TrackOwner {
       logger,
       signal,
     });
-    const position = claim.liveFrom;
-    this.#stop.signal.addEventListener('abort', () => this.#stopReading.abort(), { once: true });
+    this.tracks = new Tracks({ progress: this.progress, shared, owner: this });
+    signal.addEventListener('abort', () => this.#stopReading.abort(), { once: true });
     const lane = { owner: this, shared, partition, signal: this.#stopReading.signal };
-    this.live = new LiveLane({ ...lane, position, logEnd: options.logEnd });
+    this.live = new LiveLane({ ...lane, position: claim.liveFrom, logEnd: options.logEnd });
     this.live.lastRead = claim.lastRead;
     this.#catchUp = new CatchUpLane(lane);
   }
@@ -65,19 +68,17 @@ export class Partition implements LiveOwner, CatchUpOwner, TrackOwner {
     return this.progress.ownership.epoch;
   }
 
+  /** True while something is being sent that may well be confirmed soon. */
+  get isDelivering(): boolean {
+    for (const { lane, deliveries, open } of this.tracks) {
+      if (lane !== 'none' && deliveries.length > 0 && !open.health.failing) return true;
+    }
+    return false;
+  }
+
   /** Takes over what is stored and starts both lanes. */
   start(jobs: Iterable<OpenJob>): void {
-    const { plans } = this.progress.ownership;
-    for (const open of jobs) {
-      const track = this.#newTrack(open);
-      const { jobId } = track;
-      track.restore(
-        this.progress.rows.get(jobId),
-        plans.filter((plan) => plan.jobId === jobId),
-      );
-      if (!open.job.spec.enabled) track.park();
-    }
-    this.#reroute();
+    this.tracks.restore(jobs, this.progress.ownership.plans);
     this.#lanes = Promise.all([this.#runLive(), this.#guard(this.#catchUp.run())]);
   }
 
@@ -89,18 +90,20 @@ export class Partition implements LiveOwner, CatchUpOwner, TrackOwner {
   /** Stops reading and sending at once; what is under way elsewhere is fenced by the epoch. */
   async stop(): Promise<void> {
     this.#stop.abort();
-    for (const track of this.#tracks.values()) track.drop();
+    this.tracks.drop();
     await this.#lanes;
+    await this.progress.settled();
+  }
+
+  /** Ends the partition, since it is not ours any more or cannot be trusted. */
+  lose(error: unknown): void {
+    this.#end({ kind: 'lost', error });
   }
 
   // --- what the lanes and tracks ask -------------------------------------------------------------
 
   routes(): Routes {
-    return this.#routes;
-  }
-
-  tracks(): Iterable<Track> {
-    return this.#tracks.values();
+    return this.tracks.routes;
   }
 
   livePosition(): number {
@@ -116,7 +119,7 @@ export class Partition implements LiveOwner, CatchUpOwner, TrackOwner {
   }
 
   relievePressure(): void {
-    relievePressure([...this.#tracks.values()], this.#shared.budget, (track) => {
+    relievePressure([...this.tracks], this.#shared.budget, (track) => {
       track.close(this.#lookedAt(track), 'memory');
     });
   }
@@ -126,47 +129,36 @@ export class Partition implements LiveOwner, CatchUpOwner, TrackOwner {
       this.#end({ kind: 'stopped', error });
       return;
     }
-    const from = track.position;
-    const to = error.start;
-    track.position = to;
     const { topic } = this.progress.ownership;
-    const at = { jobId: track.jobId, topic, partition: this.#partition, from, to };
-    await this.progress.recordGap({
-      ...at,
+    const { jobId, position: from } = track;
+    const to = error.start;
+    const gap = {
+      ...{ jobId, topic, partition: this.#partition, from, to },
       reason: 'the log no longer held these offsets when the job came to read them',
       possiblyDelivered: false,
       seenAtMs: this.#shared.clock.now(),
+    };
+    await this.progress.recordGap(gap, () => {
+      track.position = Math.max(track.position, to);
     });
-    this.#shared.telemetry.gap(track.open, at);
+    this.#shared.telemetry.gap(track.open, gap);
   }
 
-  renderFailed(render: { track: Track }, error: unknown): void {
-    const { track } = render;
+  renderFailed(track: Track, error: unknown): void {
     track.park();
     this.#shared.telemetry.stopped(track.open, messageOf(error));
   }
 
   deliveryEnded(track: Track, error: unknown): void {
-    if (error !== undefined) this.#end({ kind: 'lost', error });
-    else void this.#guard(this.#reload(track));
+    if (error === undefined) void this.#guard(this.#reload(track));
+    else this.lose(error);
   }
 
   // --- what the batcher asks ---------------------------------------------------------------------
 
   /** The jobs as they are now. Jobs that are not named any more were deleted. */
-  async reviseJobs(jobs: ReadonlyMap<number, OpenJob>): Promise<void> {
-    for (const [jobId, track] of this.#tracks) {
-      if (jobs.has(jobId)) continue;
-      track.drop();
-      this.#tracks.delete(jobId);
-      this.progress.rows.delete(jobId);
-    }
-    for (const [jobId, open] of jobs) {
-      const track = this.#tracks.get(jobId);
-      if (!track) await this.#reload(this.#newTrack(open));
-      else if (track.open !== open) this.#revise(track, open);
-    }
-    this.#reroute();
+  reviseJobs(jobs: ReadonlyMap<number, OpenJob>): void {
+    for (const track of this.tracks.revise(jobs)) void this.#guard(this.tracks.reload(track));
     this.#catchUp.wake();
   }
 
@@ -175,11 +167,13 @@ export class Partition implements LiveOwner, CatchUpOwner, TrackOwner {
     const monotonicMs = this.#shared.clock.monotonic();
     // Behind the end of the log every record is old: there the time since arrival counts alone.
     const wallMs = this.live.caughtUp ? this.#shared.clock.now() : Number.NEGATIVE_INFINITY;
-    for (const track of this.#tracks.values()) {
-      if (track.lane !== 'live') continue;
-      if (track.open.health.failingForMs > DETACH_AFTER_FAILING_MS) track.detach();
-      else if (track.batch && track.batch.ageMs({ monotonicMs, wallMs }) >= track.open.limits.maxAgeMs) {
-        track.close(this.#lookedAt(track), 'age');
+    for (const track of this.tracks) {
+      const isLive = track.lane === 'live';
+      const now = { monotonicMs, wallMs: isLive ? wallMs : Number.NEGATIVE_INFINITY };
+      if (isLive && track.isHeldUp && track.open.health.failingForMs > DETACH_AFTER_FAILING_MS) {
+        track.detach();
+      } else if (track.batch && track.batch.ageMs(now) >= track.open.limits.maxAgeMs) {
+        if (!track.blocked) track.close(this.#lookedAt(track), 'age');
       }
     }
     if (this.#shared.budget.underPressure) this.relievePressure();
@@ -189,78 +183,30 @@ export class Partition implements LiveOwner, CatchUpOwner, TrackOwner {
   async pin(): Promise<number> {
     let lowest = this.progress.liveFrom;
     await this.progress.pin(() => {
-      const liveFrom = this.live.position;
+      const { position: liveFrom, lastRead } = this.live;
+      const standing = this.tracks.standing({ liveFrom, lastRead });
       lowest = liveFrom;
-      const cursors: CursorRow[] = [];
-      const idle: number[] = [];
-      for (const track of this.#tracks.values()) {
-        const { jobId, owedFrom } = track;
-        const detached = track.lane !== 'live';
-        if (owedFrom === undefined) idle.push(jobId);
-        else cursors.push({ jobId, cursor: owedFrom, detached });
-        if (owedFrom !== undefined && !detached) lowest = Math.min(lowest, owedFrom);
+      for (const { cursor, detached } of standing.cursors) {
+        if (!detached) lowest = Math.min(lowest, cursor);
       }
-      return { liveFrom, lastRead: this.live.lastRead, cursors, idle };
+      return standing;
     });
     return lowest;
   }
 
-  /** As `pin`; when the partition turns out to be lost it ends, and there is nothing to commit. */
-  async pinOrEnd(): Promise<number | undefined> {
-    try {
-      return await this.pin();
-    } catch (error) {
-      this.#end({ kind: 'lost', error });
-      return undefined;
-    }
-  }
-
-  /** Jobs by the lane that serves them. */
-  countTracks(lane: Lane): number {
-    let count = 0;
-    for (const track of this.#tracks.values()) if (track.lane === lane) count++;
-    return count;
-  }
-
   // -----------------------------------------------------------------------------------------------
-
-  #newTrack(open: OpenJob): Track {
-    const position = this.live.position;
-    const track = new Track({ open, progress: this.progress, position, shared: this.#shared, owner: this });
-    this.#tracks.set(track.jobId, track);
-    return track;
-  }
-
-  #revise(track: Track, open: OpenJob): void {
-    track.revise(open);
-    if (open.job.spec.enabled) track.unpark();
-    else track.park();
-  }
 
   async #reload(track: Track): Promise<void> {
     track.drop();
-    const { row, plans } = await this.progress.loadJob(track.jobId);
-    // Deleted meanwhile: nothing of it may be started again.
-    if (this.#tracks.get(track.jobId) !== track) return;
-    track.restore(row, plans);
-    if (!track.open.job.spec.enabled) track.park();
-  }
-
-  #reroute(): void {
-    const routes = new Map<string, Track[]>();
-    for (const track of this.#tracks.values()) {
-      const { accountId } = track.open.job;
-      const sameKey = routes.get(accountId);
-      if (sameKey) sameKey.push(track);
-      else routes.set(accountId, [track]);
-    }
-    this.#routes = routes;
+    // Whatever made them disagree may still be under way, and nobody is served by asking at once.
+    await this.#shared.clock.sleep(RELOAD_WAIT_MS, this.#stop.signal);
+    await this.tracks.reload(track);
   }
 
   /** The last offset that was looked at for this track. */
   #lookedAt(track: Track): number {
-    const next = track.lane === 'live' ? Math.max(track.position, this.live.position) : track.position;
-    return next - 1;
+    const { lane, position } = track;
+    return (lane === 'live' ? Math.max(position, this.live.position) : position) - 1;
   }
 
   async #runLive(): Promise<void> {
@@ -270,7 +216,7 @@ export class Partition implements LiveOwner, CatchUpOwner, TrackOwner {
         return;
       } catch (error) {
         if (!(error instanceof OffsetOutOfRangeError)) {
-          this.#end({ kind: 'lost', error });
+          this.lose(error);
           return;
         }
         if (isCut(error)) {
@@ -285,8 +231,11 @@ export class Partition implements LiveOwner, CatchUpOwner, TrackOwner {
 
   /** Retention overtook the live lane: everybody who is attached lost the same offsets. */
   #skipLostOffsets(error: OffsetOutOfRangeError): void {
-    for (const track of [...this.#tracks.values()]) {
-      if (track.lane === 'live') track.detach();
+    for (const track of this.tracks) {
+      if (track.lane !== 'live') continue;
+      // What was read is not lost: it goes out as it is.
+      track.close(this.#lookedAt(track), 'retention');
+      track.detach();
     }
     this.live.position = error.start;
     this.live.horizon = error.start;
@@ -297,14 +246,14 @@ export class Partition implements LiveOwner, CatchUpOwner, TrackOwner {
     try {
       await work;
     } catch (error) {
-      if (!this.#stop.signal.aborted) this.#end({ kind: 'lost', error });
+      if (!this.#stop.signal.aborted) this.lose(error);
     }
   }
 
   #end(end: PartitionEnd): void {
     if (this.#stop.signal.aborted) return;
     this.#stop.abort();
-    for (const track of this.#tracks.values()) track.drop();
+    this.tracks.drop();
     this.#onEnd(end);
   }
 }

@@ -88,7 +88,7 @@ export class PayloadBuilder {
     return { pieces, wireBytes: pieces.reduce((sum, piece) => sum + piece.length, 0) };
   }
 
-  /** Gives the memory back. Safe at any time, also while slices are being compressed. */
+  /** Gives the memory back. Safe at any time and twice, also while slices are being compressed. */
   release(): void {
     this.#released = true;
     this.#slice = undefined;
@@ -124,16 +124,27 @@ export class PayloadBuilder {
     this.#crc = crc32(raw, this.#crc);
     this.#hash.update(raw);
     this.#budget.compressing(raw.length);
-    this.#pieces.push(
-      new Promise((resolve, reject) => {
-        deflateRaw(raw, { ...this.#options, finishFlush }, (error, compressed) => {
-          this.#budget.compressing(-raw.length);
-          if (this.#released) return resolve(undefined);
-          if (error) return reject(error);
+    const piece = new Promise<Uint8Array | undefined>((resolve, reject) => {
+      deflateRaw(raw, { ...this.#options, finishFlush }, (error, compressed) => {
+        this.#budget.compressing(-raw.length);
+        if (this.#released) resolve(undefined);
+        else if (error) reject(error);
+        else {
           this.#hold(compressed.length - buffer.length);
-          resolve(compressed);
-        });
-      }),
-    );
+          resolve(trimmed(compressed));
+        }
+      });
+    });
+    // Whoever asks for the payload hears of it; nobody may ask before it is due.
+    piece.catch(() => undefined);
+    this.#pieces.push(piece);
   }
+}
+
+/** zlib hands out views of its output chunks: a held one must not keep a whole chunk alive. */
+function trimmed(bytes: Buffer): Uint8Array {
+  if (bytes.length === bytes.buffer.byteLength) return bytes;
+  const exact = Buffer.allocUnsafeSlow(bytes.length);
+  bytes.copy(exact);
+  return exact;
 }

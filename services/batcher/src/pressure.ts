@@ -6,11 +6,11 @@ const MAX_EARLY_CLOSES = 64;
 
 /**
  * What gives way when the budget runs short, in this order: jobs that fail (their batches and bodies can
- * be read again), batches that wait in the catch-up lane for a free plan, then the largest open batches,
- * which are closed early. Only when that is not enough do lanes wait. Nothing is ever dropped that the
- * log does not still hold under a cursor or a plan.
+ * be read again), batches for which no plan is free, then the largest open batches, which are closed
+ * early. Only when that is not enough do lanes wait: what is held then is being sent. Nothing is ever
+ * dropped that the log does not still hold under a cursor or a plan.
  *
- * `closeEarly` closes one attached track's batch.
+ * `closeEarly` closes the batch of one track, which has a plan free.
  */
 export function relievePressure(
   tracks: readonly Track[],
@@ -18,14 +18,13 @@ export function relievePressure(
   closeEarly: (track: Track) => void,
 ): void {
   for (const track of tracks) {
-    if (!track.open.health.failing) continue;
-    if (track.lane === 'live') track.detach();
+    if (!track.isHeldUp) continue;
+    if (track.lane === 'live' || track.batch) track.detach();
     for (const delivery of track.deliveries) delivery.dropBody();
   }
   if (!budget.underPressure) return;
-  for (const track of tracks) if (track.blocked) track.detach();
-  if (!budget.underPressure) return;
-  const open = tracks.filter((track) => track.batch !== undefined);
+  for (const track of tracks) if (track.isFull) track.detachUntilDone();
+  const open = tracks.filter((track) => budget.underPressure && track.batch !== undefined);
   open.sort((a, b) => heldBytes(b) - heldBytes(a));
   for (const track of open.slice(0, MAX_EARLY_CLOSES)) closeEarly(track);
 }

@@ -21,12 +21,20 @@ export class Render implements Taker {
   /** The next offset to look at. */
   position: number;
   sweeping = false;
+  readonly #signal: AbortSignal;
   readonly #skip: ReadonlySet<number>;
   readonly #builder: PayloadBuilder;
   #records = 0;
 
   private constructor(
-    at: { track: Track; delivery: Delivery; plan: Plan; content: Content; skip: ReadonlySet<number> },
+    at: {
+      track: Track;
+      delivery: Delivery;
+      plan: Plan;
+      content: Content;
+      skip: ReadonlySet<number>;
+      signal: AbortSignal;
+    },
     shared: Shared,
   ) {
     this.track = at.track;
@@ -34,28 +42,40 @@ export class Render implements Taker {
     this.plan = at.plan;
     this.content = at.content;
     this.position = at.plan.first;
+    this.#signal = at.signal;
     this.#skip = at.skip;
     this.#builder = new PayloadBuilder(shared.budget, shared.gzipLevel);
   }
 
   /** @throws PayloadMismatchError when the content revision of the plan is not stored any more. */
   static async open(track: Track, delivery: Delivery, plan: Plan, shared: Shared): Promise<Render> {
-    const skip = await track.progress.deadLettersOf(plan);
+    // As it is now: the track may be given another content, or be paused, while the store is asked.
+    const { signal, contentRevision } = track;
     let { content } = track;
-    if (plan.contentRevision !== track.contentRevision) {
+    const skip = await track.progress.deadLettersOf(plan);
+    if (plan.contentRevision !== contentRevision) {
       const spec = await shared.jobs.loadContent(plan.jobId, plan.contentRevision);
-      if (!spec) throw new PayloadMismatchError(`content revision ${plan.contentRevision} is not stored`);
+      if (!spec) {
+        throw new PayloadMismatchError(`content revision ${plan.contentRevision} is not stored`);
+      }
       content = shared.contents.compile(spec);
     }
-    return new Render({ track, delivery, plan, content, skip }, shared);
+    return new Render({ track, delivery, plan, content, skip, signal }, shared);
+  }
+
+  /** False when its delivery was done, given up or paused meanwhile. */
+  get isWanted(): boolean {
+    return !this.#signal.aborted && this.delivery.wantsBody;
   }
 
   get done(): boolean {
     return this.position > this.plan.last;
   }
 
+  /** What was set aside after the plan was made is in its payload. */
   wants(lane: Lane, offset: number): boolean {
-    return lane === 'catch-up' && offset >= this.position && offset <= this.plan.last && !this.#skip.has(offset);
+    if (lane !== 'catch-up' || !this.sweeping) return false;
+    return offset >= this.position && offset <= this.plan.last && !this.#skip.has(offset);
   }
 
   take(_record: LogRecord, line: Buffer, length: number): void {
@@ -68,7 +88,6 @@ export class Render implements Taker {
     const payloadHash = this.#builder.seal();
     const same = payloadHash === this.plan.payloadHash;
     if (!same && this.plan.encoderVersion === ENCODER_VERSION) {
-      this.#builder.release();
       throw new PayloadMismatchError(
         `offsets ${this.plan.first} to ${this.plan.last} of partition ${this.plan.partition} gave ` +
           `${this.#records} records with hash ${payloadHash.slice(0, 16)}, and the plan says ` +
@@ -76,13 +95,17 @@ export class Render implements Taker {
       );
     }
     if (!same) {
-      const plan = { ...this.plan, payloadHash, encoderVersion: ENCODER_VERSION };
+      // The plan may have been given another place meanwhile.
+      const known = this.delivery.plan ?? this.plan;
+      const plan = { ...known, payloadHash, encoderVersion: ENCODER_VERSION };
       this.delivery.plan = await this.track.progress.replacePlan(() => plan);
     }
-    this.delivery.adopt(this.#builder);
+    if (this.isWanted) this.delivery.adopt(this.#builder);
+    else this.abandon();
   }
 
   abandon(): void {
+    this.sweeping = false;
     this.#builder.release();
   }
 }

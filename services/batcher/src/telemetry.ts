@@ -1,7 +1,15 @@
-import { StoreUnavailableError, type AttemptResult, type Clock, type Logger, type ObjectToPut, type ProgressStore } from '@trailpush/core';
-import type { Metrics } from '@trailpush/runtime';
-import type { Delivery } from './delivery.ts';
+import {
+  messageOf,
+  type AttemptResult,
+  type Clock,
+  type Logger,
+  type ObjectToPut,
+  type ProgressStore,
+} from '@trailpush/core';
+import { forgetJob, type Metrics } from '@trailpush/runtime';
+import type { CloseReason } from './batch.ts';
 import type { OpenJob } from './open-job.ts';
+import type { UploadResult } from './uploads.ts';
 
 /** A job that goes on failing says so in the store and the log this often. */
 const REPEAT_FAILURE_AFTER_MS = 30_000;
@@ -18,7 +26,12 @@ export class Telemetry {
   /** When the last failure of a job was reported, and its words. */
   readonly #reported = new Map<number, { atMs: number; message: string }>();
 
-  constructor(options: { metrics: Metrics; logger: Logger; clock: Clock; progress: ProgressStore }) {
+  constructor(options: {
+    metrics: Metrics;
+    logger: Logger;
+    clock: Clock;
+    progress: ProgressStore;
+  }) {
     this.#metrics = options.metrics;
     this.#logger = options.logger;
     this.#clock = options.clock;
@@ -35,46 +48,63 @@ export class Telemetry {
   }
 
   gap(open: OpenJob, fields: { partition: number; from: number; to: number }): void {
-    this.#metrics.job.gapEvents.inc(labels(open), fields.to - fields.from);
-    this.#logger.error({ job: open.job.id, ...fields }, 'the log lost offsets before the job had read them');
-    this.#fail(open, `the log no longer holds offsets ${fields.from} to ${fields.to - 1} of partition ${fields.partition}`);
+    this.#metrics.job.gapEvents.inc(labelsOf(open), fields.to - fields.from);
+    this.#logger.error(
+      { job: open.job.id, ...fields },
+      'the log lost offsets before the job had read them',
+    );
+    const { from, to, partition } = fields;
+    this.#fail(
+      open,
+      `the log no longer holds offsets ${from} to ${to - 1} of partition ${partition}`,
+    );
   }
 
+  /** The job is not served, here or at all, until it is changed. */
   stopped(open: OpenJob, message: string): void {
-    this.#logger.error({ job: open.job.id, error: message }, 'the job is stopped in this partition until it is changed');
+    this.#logger.error({ job: open.job.id, error: message }, 'a job cannot be served as it is');
     this.#fail(open, message);
   }
 
   /** One attempt and its verdict. */
-  attempted(open: OpenJob, delivery: Delivery, object: ObjectToPut, result: AttemptResult): void {
+  attempted(open: OpenJob, object: ObjectToPut, result: UploadResult): void {
     const { job } = this.#metrics;
-    job.attempts.inc({ ...labels(open), verdict: result.verdict.kind });
-    const fields = {
-      job: open.job.id,
-      partition: object.metadata.partition,
-      first: object.metadata.firstOffset,
-      last: object.metadata.lastOffset,
-      records: object.metadata.records,
-      wireBytes: object.bodyBytes,
-      key: object.key,
-    };
-    if (result.verdict.kind !== 'delivered') {
-      const message = result.message ?? 'the destination did not confirm';
-      this.#logger.warn({ ...fields, verdict: result.verdict.kind, error: message }, 'an attempt failed');
-      this.#fail(open, message);
-      return;
-    }
-    this.#reported.delete(open.job.id);
-    job.batches.inc({ ...labels(open), result: 'delivered', reason: delivery.reason });
-    job.events.inc({ ...labels(open), result: 'delivered' }, object.metadata.records);
-    job.bytes.inc({ ...labels(open), kind: 'raw' }, delivery.plan?.payloadBytes ?? 0);
-    job.bytes.inc({ ...labels(open), kind: 'wire' }, object.bodyBytes);
-    job.lastSuccessTimestampSeconds.set(labels(open), this.#clock.now() / 1000);
-    this.#logger.info({ ...fields, reason: delivery.reason }, 'an object was delivered');
+    const { kind } = result.verdict;
+    job.attempts.inc({ ...labelsOf(open), verdict: kind });
+    job.uploadDurationSeconds.observe({ destination_kind: open.kind }, result.tookMs / 1000);
+    if (kind === 'delivered') return;
+    const message = failureOf(result);
+    this.#logger.warn(
+      { ...fieldsOf(open, object), verdict: kind, error: message },
+      'an attempt failed',
+    );
+    this.#fail(open, message);
   }
 
-  attemptTook(open: OpenJob, seconds: number): void {
-    this.#metrics.job.uploadDurationSeconds.observe({ destination_kind: open.place.kind }, seconds);
+  /** An object whose delivery the destination has confirmed. */
+  delivered(
+    open: OpenJob,
+    object: ObjectToPut,
+    batch: { reason: CloseReason; payloadBytes: number },
+  ): void {
+    const { job } = this.#metrics;
+    const labels = labelsOf(open);
+    const { reason, payloadBytes } = batch;
+    this.#reported.delete(open.job.id);
+    job.batches.inc({ ...labels, result: 'delivered', reason });
+    job.events.inc({ ...labels, result: 'delivered' }, object.metadata.records);
+    job.bytes.inc({ ...labels, kind: 'raw' }, payloadBytes);
+    job.bytes.inc({ ...labels, kind: 'wire' }, object.bodyBytes);
+    job.lastSuccessTimestampSeconds.set(labels, this.#clock.now() / 1000);
+    this.#logger.info({ ...fieldsOf(open, object), reason }, 'an object was delivered');
+  }
+
+  /** Nothing more is told of a job that was deleted. */
+  forget(jobId: number): void {
+    this.#reported.delete(jobId);
+    forgetJob(this.#metrics, jobId).catch((error: unknown) => {
+      this.#logger.warn({ job: jobId, error: messageOf(error) }, 'metrics of a job remain');
+    });
   }
 
   /** `last_error` and `error_message` of the job; a success clears them. */
@@ -84,12 +114,31 @@ export class Telemetry {
     if (last?.message === message && atMs - last.atMs < REPEAT_FAILURE_AFTER_MS) return;
     this.#reported.set(open.job.id, { atMs, message });
     this.#progress.recordFailure(open.job.id, { atMs, message }).catch((error: unknown) => {
-      if (!(error instanceof StoreUnavailableError)) throw error;
-      this.#logger.warn({ error: error.message }, 'the failure of a job could not be stored');
+      // It is told again with the next failure.
+      this.#reported.delete(open.job.id);
+      const fields = { job: open.job.id, error: messageOf(error) };
+      this.#logger.warn(fields, 'the failure of a job could not be stored');
     });
   }
 }
 
-function labels(open: OpenJob): { job_id: string; destination_kind: string } {
-  return { job_id: String(open.job.id), destination_kind: open.place.kind };
+function failureOf(result: AttemptResult): string {
+  return result.message ?? 'the destination did not confirm';
+}
+
+function labelsOf(open: OpenJob): { job_id: string; destination_kind: string } {
+  return { job_id: String(open.job.id), destination_kind: open.kind };
+}
+
+function fieldsOf(open: OpenJob, object: ObjectToPut) {
+  const { partition, firstOffset, lastOffset, records } = object.metadata;
+  return {
+    job: open.job.id,
+    partition,
+    first: firstOffset,
+    last: lastOffset,
+    records,
+    wireBytes: object.bodyBytes,
+    key: object.key,
+  };
 }

@@ -1,15 +1,17 @@
 import type { CursorRow, LogRecord, Plan } from '@trailpush/core';
 import { Batch, type CloseReason } from './batch.ts';
-import { deliver, Delivery } from './delivery.ts';
+import type { Content } from './content.ts';
+import { deliver } from './deliver.ts';
+import { Delivery } from './delivery.ts';
 import type { FencedProgress } from './fenced-progress.ts';
-import type { OpenJob } from './open-job.ts';
+import type { OpenJob, Service } from './open-job.ts';
 import type { Shared } from './shared.ts';
 import type { Taker } from './sweep.ts';
 
 /** Batches of one job and partition that may be under way at once. */
 export const MAX_OPEN_PLANS = 4;
 
-/** Who serves the job here; `none` while it is disabled. */
+/** Who serves the job here; `none` while it is not served, or not yet known how far it is. */
 export type Lane = 'live' | 'catch-up' | 'none';
 
 /** What a track tells its partition. */
@@ -31,16 +33,17 @@ export interface TrackOwner {
  * - lane `catch-up` (detached): `position` is the next offset to look at; the lane brings it forward.
  *   When it reaches the live lane's position the track is attached with all that it holds.
  * - Detaching throws the open batch away, since the log is the buffer, and keeps the deliveries.
+ * - Until `restore`, and after `drop`, nothing is known: such a track says nothing about what it owes.
  */
 export class Track implements Taker {
   readonly jobId: number;
   readonly progress: FencedProgress;
   open: OpenJob;
-  lane: Lane = 'live';
-  position: number;
+  lane: Lane = 'none';
+  position = 0;
   batch: Batch | undefined;
   deliveries: Delivery[] = [];
-  /** Set while the open batch is full and no plan is free; only in the catch-up lane. */
+  /** Set in the catch-up lane while the track must wait for a plan to be done before it is fed on. */
   blocked = false;
   /**
    * Set while the catch-up lane goes through records that it read for this track among others. Whatever
@@ -48,6 +51,10 @@ export class Track implements Taker {
    * brings its position forward.
    */
   sweeping = false;
+  /** True between `restore` and `drop`. */
+  known = false;
+  /** Broker time of the last record that the catch-up lane read for this track, if it did. */
+  readUpToMs: number | undefined;
   readonly #shared: Shared;
   readonly #owner: TrackOwner;
   #stop = new AbortController();
@@ -55,20 +62,25 @@ export class Track implements Taker {
   constructor(options: {
     open: OpenJob;
     progress: FencedProgress;
-    position: number;
     shared: Shared;
     owner: TrackOwner;
   }) {
     this.jobId = options.open.job.id;
     this.open = options.open;
     this.progress = options.progress;
-    this.position = options.position;
     this.#shared = options.shared;
     this.#owner = options.owner;
   }
 
-  get content() {
-    return this.open.content;
+  /** What it takes to serve the job; only while a lane does. */
+  get service(): Service {
+    const { service } = this.open;
+    if (!service) throw new Error(`job ${this.jobId} is not served`);
+    return service;
+  }
+
+  get content(): Content {
+    return this.service.content;
   }
 
   get contentRevision(): number {
@@ -79,12 +91,24 @@ export class Track implements Taker {
     return this.#stop.signal;
   }
 
+  /** True while its destination fails and there is something to probe it with. */
+  get isHeldUp(): boolean {
+    return this.open.health.failing && this.deliveries.length > 0;
+  }
+
+  /** True while the open batch could not be closed, since no plan is free. */
+  get isFull(): boolean {
+    return this.batch !== undefined && this.deliveries.length >= MAX_OPEN_PLANS;
+  }
+
   /** The next offset that no delivery covers: where a batch that starts now begins. */
-  get tail(): number {
+  get #tail(): number {
     const last = this.deliveries.at(-1);
     if (last) return last.last + 1;
     if (this.batch) return this.batch.firstOffset;
-    return this.lane === 'live' ? Math.max(this.position, this.#owner.livePosition()) : this.position;
+    return this.lane === 'live'
+      ? Math.max(this.position, this.#owner.livePosition())
+      : this.position;
   }
 
   /** The lowest offset that is not known to be delivered; undefined when nothing is owed. */
@@ -97,8 +121,8 @@ export class Track implements Taker {
     return undefined;
   }
 
-  wants(lane: Lane, offset: number): boolean {
-    if (this.lane !== lane || offset < this.position) return false;
+  wants(lane: Lane, offset: number, isSetAside: boolean): boolean {
+    if (this.lane !== lane || offset < this.position || isSetAside) return false;
     return lane === 'live' || this.sweeping;
   }
 
@@ -109,8 +133,7 @@ export class Track implements Taker {
       if (this.lane === 'live') this.detach();
       else {
         this.blocked = true;
-        this.sweeping = false;
-        this.position = record.offset;
+        this.pauseAt(record.offset);
       }
       return;
     }
@@ -121,6 +144,12 @@ export class Track implements Taker {
       nowMs: this.#shared.clock.monotonic(),
     });
     this.batch.append(line, length, record);
+  }
+
+  /** Leaves the catch-up lane's sweep: everything below `offset` was looked at. */
+  pauseAt(offset: number): void {
+    this.sweeping = false;
+    this.position = offset;
   }
 
   /**
@@ -138,14 +167,15 @@ export class Track implements Taker {
     return true;
   }
 
-  /** From the live lane, or from nowhere, to the catch-up lane. */
+  /** To the catch-up lane. */
   detach(): void {
-    this.position = this.tail;
-    this.lane = 'catch-up';
-    this.blocked = false;
-    this.sweeping = false;
-    this.#dropBatch();
-    this.#owner.wakeCatchUp();
+    this.#goTo(this.#tail);
+  }
+
+  /** To the catch-up lane, which feeds it again when one of its plans is done. */
+  detachUntilDone(): void {
+    this.detach();
+    this.blocked = this.deliveries.length > 0;
   }
 
   attach(): void {
@@ -153,9 +183,9 @@ export class Track implements Taker {
     this.sweeping = false;
   }
 
-  /** Stops serving a disabled job; what is stored of it stays. */
+  /** Stops serving a job; what is stored of it stays. */
   park(): void {
-    if (this.lane === 'none') return;
+    if (!this.known || this.lane === 'none') return;
     this.detach();
     this.lane = 'none';
     this.#stop.abort();
@@ -164,18 +194,25 @@ export class Track implements Taker {
 
   /** Serves a parked job again, from where it stopped. */
   unpark(): void {
-    if (this.lane !== 'none') return;
+    if (!this.known || this.lane !== 'none') return;
     this.lane = 'catch-up';
     this.#stop = new AbortController();
     for (const delivery of this.deliveries) this.#run(delivery);
     this.#owner.wakeCatchUp();
   }
 
-  /** Another revision of the job; content changes take effect at the first unplanned offset. */
+  /** Another revision of the job. Content changes take effect at the first unplanned offset. */
   revise(open: OpenJob): void {
     const contentChanged = open.job.contentRevision !== this.contentRevision;
-    if (contentChanged && this.batch) this.detach();
     this.open = open;
+    if (!contentChanged || !this.known) return;
+    // The next plan begins where the last one ended, or at the stored cursor. What the old content has
+    // looked at beyond that is looked at again, so that the plan is one content's from end to end.
+    const last = this.deliveries.at(-1);
+    const row = this.progress.rows.get(this.jobId);
+    const from = last ? last.last + 1 : Math.min(row?.cursor ?? this.#tail, this.#tail);
+    if (this.lane === 'none') this.position = from;
+    else this.#goTo(from);
   }
 
   /**
@@ -184,12 +221,12 @@ export class Track implements Taker {
    */
   restore(row: CursorRow | undefined, plans: readonly Plan[]): void {
     this.drop();
+    this.known = true;
     this.#stop = new AbortController();
-    this.blocked = false;
-    this.sweeping = false;
     this.deliveries = plans.map((plan) => Delivery.ofPlan(plan));
     const lastPlan = plans.at(-1);
     this.position = lastPlan ? lastPlan.last + 1 : (row?.cursor ?? this.progress.liveFrom);
+    if (!this.open.service) return;
     this.lane = this.position < this.#owner.liveHorizon() ? 'catch-up' : 'live';
     for (const delivery of this.deliveries) this.#run(delivery);
     this.#owner.wakeCatchUp();
@@ -197,7 +234,9 @@ export class Track implements Taker {
 
   /** The stored cursor after a confirmation: what lies below it is done. */
   confirmed(cursor: number): void {
-    while ((this.deliveries[0]?.last ?? cursor) < cursor) this.deliveries.shift();
+    while ((this.deliveries[0]?.last ?? cursor) < cursor) this.deliveries.shift()?.end();
+    // The live lane may be in the middle of what it read, and its position below the cursor.
+    this.position = Math.max(this.position, cursor);
     if (this.blocked) {
       // The full batch can go now, and the lane may go on behind it.
       this.blocked = !this.close(this.position - 1, 'bytes');
@@ -211,10 +250,23 @@ export class Track implements Taker {
 
   /** Ends all work and gives all memory back. */
   drop(): void {
+    this.known = false;
+    this.lane = 'none';
+    this.blocked = false;
+    this.sweeping = false;
     this.#stop.abort();
     this.#dropBatch();
     for (const delivery of this.deliveries) delivery.release();
     this.deliveries = [];
+  }
+
+  #goTo(position: number): void {
+    this.position = position;
+    this.lane = 'catch-up';
+    this.blocked = false;
+    this.sweeping = false;
+    this.#dropBatch();
+    this.#owner.wakeCatchUp();
   }
 
   #dropBatch(): void {

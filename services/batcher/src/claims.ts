@@ -1,0 +1,248 @@
+import {
+  LogUnavailableError,
+  messageOf,
+  type Assignment,
+  type ClaimedPartition,
+  type Logger,
+  type PartitionBounds,
+} from '@trailpush/core';
+import type { Metrics } from '@trailpush/runtime';
+import type { OpenJob } from './open-job.ts';
+import { Partition, type PartitionEnd } from './partition.ts';
+import type { Shared } from './shared.ts';
+
+const RECLAIM_MS = 1000;
+/** A partition that a person must look at is tried again this often, since the person may have done so. */
+const RECHECK_STOPPED_MS = 60_000;
+
+/** A partition that the group has assigned to us, until it assigns it away. */
+interface Holding {
+  readonly number: number;
+  readonly released: AbortController;
+  partition: Partition | undefined;
+  /** Why a person must look at it. */
+  stopped: string | undefined;
+}
+
+/** Takes what the group assigns, serves it, and gives it back: one loop for each assigned partition. */
+export class Claims {
+  readonly #shared: Shared;
+  readonly #metrics: Metrics;
+  readonly #logger: Logger;
+  readonly #jobs: () => Iterable<OpenJob>;
+  readonly #holdings = new Map<number, Holding>();
+  readonly #work = new Set<Promise<void>>();
+  #isClosing = false;
+  #bounds: Promise<readonly PartitionBounds[]> | undefined;
+
+  constructor(options: { shared: Shared; metrics: Metrics; jobs: () => Iterable<OpenJob> }) {
+    this.#shared = options.shared;
+    this.#metrics = options.metrics;
+    this.#logger = options.shared.logger;
+    this.#jobs = options.jobs;
+  }
+
+  /** Partitions that are served at the moment, by number. */
+  get served(): ReadonlyMap<number, Partition> {
+    const served = new Map<number, Partition>();
+    for (const { number, partition } of this.#holdings.values()) {
+      if (partition) served.set(number, partition);
+    }
+    return served;
+  }
+
+  /** Undefined while all is well, else a sentence for `/readyz`. */
+  health(): string | undefined {
+    for (const { number, stopped } of this.#holdings.values()) {
+      if (stopped !== undefined) return `partition ${number} is stopped: ${stopped}`;
+    }
+    return undefined;
+  }
+
+  /** Synchronous as far as it matters: what is not ours any more is void when this returns. */
+  assign({ generation, partitions }: Assignment): void {
+    if (this.#isClosing) return;
+    this.#metrics.reading.rebalances.inc();
+    this.#logger.info({ generation, partitions }, 'partitions were assigned');
+    const assigned = new Set(partitions);
+    for (const [number, holding] of this.#holdings) {
+      if (assigned.has(number)) continue;
+      this.#holdings.delete(number);
+      holding.released.abort();
+    }
+    for (const number of partitions) {
+      const holding = this.#holdings.get(number);
+      if (holding) this.#remember(this.#confirm(holding));
+      else this.#remember(this.#hold(number));
+    }
+  }
+
+  /** Nothing new is read or claimed; what is being sent goes on. */
+  stopReading(): void {
+    this.#isClosing = true;
+    for (const partition of this.served.values()) partition.stopReading();
+  }
+
+  /** Gives everything back. */
+  async close(): Promise<void> {
+    this.#isClosing = true;
+    for (const { released } of this.#holdings.values()) released.abort();
+    await Promise.all(this.#work);
+    this.#holdings.clear();
+  }
+
+  /** Claims and serves, again and again, until the partition is assigned away. */
+  async #hold(number: number): Promise<void> {
+    const released = new AbortController();
+    const { signal } = released;
+    const holding: Holding = { number, released, partition: undefined, stopped: undefined };
+    this.#holdings.set(number, holding);
+    while (!signal.aborted && !this.#isClosing) {
+      try {
+        const error = await this.#claimAndServe(holding);
+        if (error !== undefined) {
+          this.#logger.warn({ partition: number, error: messageOf(error) }, 'a partition was lost');
+        }
+      } catch (error) {
+        const fields = { partition: number, error: messageOf(error) };
+        this.#logger.warn(fields, 'a partition cannot be claimed yet');
+      }
+      const pauseMs = holding.stopped === undefined ? RECLAIM_MS : RECHECK_STOPPED_MS;
+      await this.#shared.clock.sleep(pauseMs, signal).catch(() => undefined);
+    }
+  }
+
+  /** Resolves when the partition was given back, cannot be served, or was lost: then with the error. */
+  async #claimAndServe(holding: Holding): Promise<unknown> {
+    const { number, released } = holding;
+    const bounds = await this.#boundsOf(number);
+    const claim = await this.#claim(number, undefined, bounds.start);
+    const cut = await this.#findCut(claim, bounds, released.signal);
+    // Assigned away while we were asking: the next owner raises the epoch again.
+    if (released.signal.aborted || this.#isClosing) return undefined;
+    if (cut !== undefined) {
+      this.#stopped(holding, cut);
+      return undefined;
+    }
+    holding.stopped = undefined;
+    const end = await this.#serve(holding, claim, bounds);
+    if (end?.kind === 'stopped') this.#stopped(holding, end.error.message);
+    return end?.kind === 'lost' ? end.error : undefined;
+  }
+
+  /** Serves until the partition ends by itself, or is released: then there is no end to tell of. */
+  async #serve(
+    holding: Holding,
+    claim: ClaimedPartition,
+    bounds: PartitionBounds,
+  ): Promise<PartitionEnd | undefined> {
+    const { number, released } = holding;
+    const { epoch, liveFrom } = claim;
+    const label = { partition: String(number) };
+    let end: PartitionEnd | undefined;
+    const ended = new Promise<void>((resolve) => {
+      released.signal.addEventListener('abort', () => resolve(), { once: true });
+      holding.partition = new Partition({
+        claim,
+        logEnd: bounds.end,
+        shared: this.#shared,
+        onEnd: (how) => {
+          end = how;
+          resolve();
+        },
+      });
+    });
+    const { partition } = holding;
+    this.#metrics.reading.epoch.set(label, epoch);
+    this.#logger.info({ partition: number, epoch, liveFrom }, 'a partition was claimed');
+    partition?.start(this.#jobs());
+    await ended;
+    holding.partition = undefined;
+    // Assigned anew meanwhile, the next one has set them.
+    if (!this.#holdings.get(number)?.partition) {
+      this.#metrics.reading.epoch.remove(label);
+      this.#metrics.reading.partitionLagRecords.remove(label);
+    }
+    await partition?.stop();
+    return end;
+  }
+
+  /** Shared by the partitions that ask at once. */
+  async #boundsOf(number: number): Promise<PartitionBounds> {
+    this.#bounds ??= this.#shared.log.bounds().finally(() => (this.#bounds = undefined));
+    const bounds = await this.#bounds;
+    const found = bounds.find(({ partition }) => partition === number);
+    if (!found) throw new Error(`the log does not know partition ${number}`);
+    return found;
+  }
+
+  #claim(
+    partition: number,
+    heldEpoch: number | undefined,
+    logStart: number,
+  ): Promise<ClaimedPartition> {
+    const { log, owner, progress } = this.#shared;
+    return progress.claim({ topic: log.topic, partition, owner, heldEpoch, logStart });
+  }
+
+  /**
+   * The record that was read last must still be there as it was; otherwise the topic was recreated or
+   * cut, and reading on would give old names to new events. Retention may have passed it: that is a gap.
+   */
+  async #findCut(
+    claim: ClaimedPartition,
+    bounds: PartitionBounds,
+    signal: AbortSignal,
+  ): Promise<string | undefined> {
+    const { lastRead, partition } = claim;
+    if (!lastRead || lastRead.offset < bounds.start) return undefined;
+    const remedy = 'check the topic, then raise its incarnation to start it anew';
+    if (lastRead.offset >= bounds.end) {
+      return `the log ends at ${bounds.end}, and offset ${lastRead.offset} was read before; ${remedy}`;
+    }
+    const reader = this.#shared.log.openReader(partition, lastRead.offset);
+    const close = () => void reader.close().catch(() => undefined);
+    signal.addEventListener('abort', close, { once: true });
+    try {
+      const { records, nextOffset } = await reader.read();
+      const [record] = records;
+      if (nextOffset <= lastRead.offset) throw new LogUnavailableError('the log gives no records');
+      const isOther =
+        record?.offset === lastRead.offset && record.timestampMs !== lastRead.timestampMs;
+      return isOther
+        ? `offset ${lastRead.offset} is another record than the one that was read before; ${remedy}`
+        : undefined;
+    } finally {
+      signal.removeEventListener('abort', close);
+      await reader.close();
+    }
+  }
+
+  /** After a join that left us the partition: if our epoch stands, nothing in memory is void. */
+  async #confirm({ number, partition }: Holding): Promise<void> {
+    if (!partition) return;
+    try {
+      const { kept } = await this.#claim(number, partition.epoch, partition.live.position);
+      if (!kept) partition.lose(new Error('another process had claimed the partition meanwhile'));
+    } catch (error) {
+      // The fence answers at the next write if we are wrong.
+      const fields = { partition: number, error: messageOf(error) };
+      this.#logger.warn(fields, 'the epoch could not be confirmed');
+    }
+  }
+
+  #stopped(holding: Holding, reason: string): void {
+    holding.stopped = reason;
+    const fields = { partition: holding.number, reason };
+    this.#logger.error(fields, 'a partition is stopped until somebody looks at it');
+  }
+
+  /** Nothing that runs on its own may end unseen. */
+  #remember(work: Promise<void>): void {
+    const guarded = work.catch((error: unknown) => {
+      this.#logger.error({ error: messageOf(error) }, 'serving a partition failed');
+    });
+    this.#work.add(guarded);
+    void guarded.then(() => this.#work.delete(guarded));
+  }
+}

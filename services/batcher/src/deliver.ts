@@ -1,0 +1,97 @@
+import type { ObjectToPut } from '@trailpush/core';
+import type { Delivery } from './delivery.ts';
+import type { Turn } from './job-health.ts';
+import type { Service } from './open-job.ts';
+import type { Shared } from './shared.ts';
+import type { Track } from './track.ts';
+import type { UploadResult } from './uploads.ts';
+
+/**
+ * Plan, put, advance: takes a closed batch to where its offsets are behind the job's cursor.
+ * Rejects when `signal` aborts, without harm: what is stored says how to go on. False: memory and store
+ * disagree, and the job must be reloaded.
+ */
+export async function deliver(
+  delivery: Delivery,
+  track: Track,
+  shared: Shared,
+  signal: AbortSignal,
+): Promise<boolean> {
+  if (!(await delivery.store(track, shared))) return false;
+  // A job that was paused meanwhile could not let go of a body without a plan.
+  if (signal.aborted) delivery.dropBody();
+  while (!delivery.confirmed) {
+    const outcome = await attempt(delivery, track, shared, signal);
+    if (outcome === 'reload') return false;
+    if (outcome === 'delivered') delivery.confirmed = true;
+    if (outcome === 'no body') await delivery.waitForBody(track, shared, signal);
+  }
+  const { plan } = delivery;
+  if (!plan) return false;
+  delivery.release();
+  return track.progress.confirmPlan(plan, (cursor) => track.confirmed(cursor));
+}
+
+type Outcome = 'delivered' | 'again' | 'no body' | 'reload';
+
+/** One attempt when it is our turn. */
+async function attempt(
+  delivery: Delivery,
+  track: Track,
+  shared: Shared,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  const { health } = track.open;
+  const turn = await health.turn(signal);
+  let settled = false;
+  try {
+    signal.throwIfAborted();
+    const { service } = track;
+    if (!(await delivery.moveTo(service.place, track, shared))) return 'reload';
+    const result = await delivery.using(async () => {
+      const object = await delivery.object(track);
+      if (!object) return undefined;
+      await delivery.spaceAttempts(shared, signal);
+      return send(object, delivery, { track, service, turn, shared, signal });
+    });
+    if (!result) return delivery.hasIdleBody ? 'again' : 'no body';
+    settled = true;
+    if (result.verdict.kind !== 'delivered') {
+      health.failed(turn, result.verdict);
+      return 'again';
+    }
+    health.succeeded(turn);
+    return 'delivered';
+  } finally {
+    if (!settled) health.endTurn(turn);
+  }
+}
+
+/** Undefined: nothing was sent, since much may change while an object waits for a slot. */
+async function send(
+  object: ObjectToPut,
+  delivery: Delivery,
+  at: { track: Track; service: Service; turn: Turn; shared: Shared; signal: AbortSignal },
+): Promise<UploadResult | undefined> {
+  const { track, turn, shared, signal } = at;
+  const { open } = track;
+  // The plan was moved to this one's place: to no other one may its object go.
+  const { destination } = at.service;
+  const result = await shared.uploads.put({
+    destination,
+    object,
+    signal,
+    isProbe: turn.isProbe,
+    isDue: () =>
+      track.open.service?.destination === destination && (turn.isProbe || !open.health.failing),
+  });
+  // An attempt that was cut short by us says nothing about the destination.
+  signal.throwIfAborted();
+  if (!result) return undefined;
+  shared.telemetry.attempted(open, object, result);
+  if (result.verdict.kind === 'delivered') {
+    const payloadBytes = delivery.plan?.payloadBytes ?? 0;
+    shared.telemetry.delivered(open, object, { reason: delivery.reason, payloadBytes });
+  }
+  return result;
+}

@@ -1,0 +1,103 @@
+import {
+  InvalidJobError,
+  StoreUnavailableError,
+  type OffsetOutOfRangeError,
+} from '@trailpush/core';
+import { PayloadMismatchError, Render } from './render.ts';
+import type { Shared } from './shared.ts';
+import type { Track } from './track.ts';
+
+/** Bodies that are made again at once; each holds some memory until it is sent. */
+const MAX_RENDERS = 64;
+
+/** What renders need of their partition. */
+export interface RenderOwner {
+  readonly tracks: Iterable<Track>;
+  /** The body of a plan cannot be made again. */
+  renderFailed(track: Track, error: unknown): void;
+}
+
+/** The bodies that the catch-up lane of one partition is making again. */
+export class Renders {
+  list: Render[] = [];
+  readonly #owner: RenderOwner;
+  readonly #shared: Shared;
+
+  constructor(owner: RenderOwner, shared: Shared) {
+    this.#owner = owner;
+    this.#shared = shared;
+  }
+
+  /** Begins those that deliveries wait for, and ends those that nobody wants any more. */
+  async openWanted(signal: AbortSignal): Promise<void> {
+    this.#keep((render) => render.isWanted);
+    for (const track of [...this.#owner.tracks]) {
+      for (const delivery of [...track.deliveries]) {
+        const limit = this.#shared.budget.underPressure ? 1 : MAX_RENDERS;
+        if (this.list.length >= limit || signal.aborted) return;
+        const { plan } = delivery;
+        if (!plan || !delivery.wantsBody) continue;
+        if (this.list.some((render) => render.delivery === delivery)) continue;
+        try {
+          this.list.push(await Render.open(track, delivery, plan, this.#shared));
+        } catch (error) {
+          // A store that is away says nothing about the plan: the lane comes by again.
+          if (error instanceof StoreUnavailableError) return;
+          if (!isFinal(error)) throw error;
+          delivery.wantsBody = false;
+          this.#owner.renderFailed(track, error);
+        }
+      }
+    }
+  }
+
+  /** Hands over the bodies that are complete. */
+  async finishDone(): Promise<void> {
+    const done = this.list.filter((render) => render.done);
+    this.list = this.list.filter((render) => !render.done);
+    for (const render of done) {
+      try {
+        await render.finish();
+      } catch (error) {
+        render.abandon();
+        if (!isFinal(error)) throw error;
+        render.delivery.wantsBody = false;
+        this.#owner.renderFailed(render.track, error);
+      }
+    }
+  }
+
+  /** The log does not hold what these need. */
+  lost(error: OffsetOutOfRangeError): void {
+    const lost = this.list.filter(({ position }) => position < error.start);
+    this.#keep((render) => !lost.includes(render));
+    for (const { track, delivery } of lost) {
+      delivery.wantsBody = false;
+      this.#owner.renderFailed(track, error);
+    }
+  }
+
+  /** Gives up all but the oldest; they are begun again when there is room. */
+  keepOne(): void {
+    const [first] = this.list;
+    this.#keep((render) => render === first);
+  }
+
+  abandon(): void {
+    this.#keep(() => false);
+  }
+
+  #keep(isKept: (render: Render) => boolean): void {
+    const kept: Render[] = [];
+    for (const render of this.list) {
+      if (isKept(render)) kept.push(render);
+      else render.abandon();
+    }
+    this.list = kept;
+  }
+}
+
+/** True when trying again would give the same. */
+function isFinal(error: unknown): boolean {
+  return error instanceof PayloadMismatchError || error instanceof InvalidJobError;
+}

@@ -1,0 +1,114 @@
+import type { Plan } from '@trailpush/core';
+import type { FencedProgress, Standing } from './fenced-progress.ts';
+import type { OpenJob } from './open-job.ts';
+import type { Shared } from './shared.ts';
+import type { Routes } from './sweep.ts';
+import { Track, type Lane, type TrackOwner } from './track.ts';
+
+/** The jobs' tracks in one partition. */
+export class Tracks implements Iterable<Track> {
+  readonly #progress: FencedProgress;
+  readonly #shared: Shared;
+  readonly #owner: TrackOwner;
+  readonly #tracks = new Map<number, Track>();
+  #routes: ReadonlyMap<string, Track[]> = new Map();
+
+  constructor(options: { progress: FencedProgress; shared: Shared; owner: TrackOwner }) {
+    this.#progress = options.progress;
+    this.#shared = options.shared;
+    this.#owner = options.owner;
+  }
+
+  [Symbol.iterator](): Iterator<Track> {
+    return this.#tracks.values();
+  }
+
+  /** All tracks by account. Taken anew for each read, since jobs come and go. */
+  get routes(): Routes {
+    return this.#routes;
+  }
+
+  /** Takes over what is stored: cursors, and the plans of all jobs. */
+  restore(jobs: Iterable<OpenJob>, plans: readonly Plan[]): void {
+    const plansOf = Map.groupBy(plans, ({ jobId }) => jobId);
+    for (const open of jobs) {
+      const track = this.#add(open);
+      track.restore(this.#progress.rows.get(track.jobId), plansOf.get(track.jobId) ?? []);
+    }
+    this.#reroute();
+  }
+
+  /**
+   * The jobs as they are now; those that are not named any more were deleted. Returns those that are new
+   * here: they must be loaded, and nobody serves them before.
+   */
+  revise(jobs: ReadonlyMap<number, OpenJob>): Track[] {
+    for (const [jobId, track] of this.#tracks) {
+      if (jobs.has(jobId)) continue;
+      track.drop();
+      this.#tracks.delete(jobId);
+      this.#progress.rows.delete(jobId);
+    }
+    const added: Track[] = [];
+    for (const [jobId, open] of jobs) {
+      const track = this.#tracks.get(jobId);
+      if (!track) added.push(this.#add(open));
+      else if (track.open !== open) {
+        track.revise(open);
+        if (open.service) track.unpark();
+        else track.park();
+      }
+    }
+    // Before anybody is attached: the live lane offers what it reads to whom it finds here.
+    this.#reroute();
+    return added;
+  }
+
+  /** Reads again what is stored of one job. */
+  async reload(track: Track): Promise<void> {
+    track.drop();
+    await this.#progress.loadJob(track.jobId, (row, plans) => {
+      // Deleted meanwhile: nothing of it may be started again.
+      if (this.#tracks.get(track.jobId) === track) track.restore(row, plans);
+    });
+  }
+
+  /** Where everybody stands, with the live lane at `liveFrom`. */
+  standing(at: Pick<Standing, 'liveFrom' | 'lastRead'>): Standing {
+    const cursors: Standing['cursors'][number][] = [];
+    const idle: number[] = [];
+    for (const { known, jobId, owedFrom, lane } of this.#tracks.values()) {
+      // Of a track that is being loaded only the store knows where it stands.
+      if (!known) continue;
+      if (owedFrom === undefined) idle.push(jobId);
+      else cursors.push({ jobId, cursor: owedFrom, detached: lane !== 'live' });
+    }
+    return { ...at, cursors, idle };
+  }
+
+  /** Jobs by the lane that serves them. */
+  count(lane: Lane): number {
+    let count = 0;
+    for (const track of this.#tracks.values()) if (track.lane === lane) count++;
+    return count;
+  }
+
+  drop(): void {
+    for (const track of this.#tracks.values()) track.drop();
+  }
+
+  #add(open: OpenJob): Track {
+    const track = new Track({
+      open,
+      progress: this.#progress,
+      shared: this.#shared,
+      owner: this.#owner,
+    });
+    this.#tracks.set(track.jobId, track);
+    return track;
+  }
+
+  #reroute(): void {
+    this.#routes = Map.groupBy(this.#tracks.values(), ({ open }) => open.job.accountId);
+  }
+}

@@ -1,0 +1,306 @@
+import { createBatcher, type Batcher } from '@trailpush/batcher';
+import { Secret, type Clock, type Job, type JobSpec } from '@trailpush/core';
+import { datasets, WriterSchemas } from '@trailpush/datasets';
+import { createMetrics, type Metrics } from '@trailpush/runtime';
+import { objectKey } from '../../services/lib/destinations/src/object-key.ts';
+import { eventValue, type EventFacts } from './events.ts';
+import { FakeClock } from './fake-clock.ts';
+import { MemoryTopic, type MemoryLog, type MemoryTopicOptions } from './memory-log.ts';
+import { MemoryStores } from './memory-stores.ts';
+import { MortalClock } from './mortal-clock.ts';
+import { createRecordingLogger } from './recording-logger.ts';
+import { ScriptedPlaces } from './scripted-destination.ts';
+import { StoreFaults } from './store-faults.ts';
+import { compressOn } from './virtual-compression.ts';
+
+type SchemaSource = Parameters<typeof datasets>[0];
+
+/** An event in the log, as the tests know it. */
+export interface Produced extends EventFacts {
+  readonly partition: number;
+  readonly offset: number;
+}
+
+export interface ProcessOptions {
+  readonly memoryBudgetBytes?: number;
+  readonly maxRecordBytes?: number;
+  readonly schemas?: SchemaSource;
+  readonly metrics?: Metrics;
+}
+
+/** Creating them costs a timer each, and most tests look at none. */
+let sharedMetrics: Metrics | undefined;
+
+/** Lines of the tests' jobs: small, and naming what the tests look at. */
+const OUTPUT_OPTIONS = JSON.stringify({
+  field_names: ['AuditLogID', 'AccountID', 'ActionType', 'ResourceRequest'],
+});
+
+/**
+ * The production batcher between doubles of all that lies around it, on one clock that the test turns.
+ * Log, stores and places outlive the processes.
+ */
+export class BatcherWorld {
+  readonly clock = new FakeClock();
+  readonly topic: MemoryTopic;
+  readonly places: ScriptedPlaces;
+  readonly stores: MemoryStores;
+  readonly logged = createRecordingLogger();
+  readonly produced: Produced[] = [];
+  readonly processes: BatcherProcess[] = [];
+  readonly random: () => number;
+  readonly #starts = new Map<number, ReadonlyMap<number, number>>();
+  readonly #restoreCompression: () => void;
+
+  constructor(
+    options: Partial<Omit<MemoryTopicOptions, 'clock'>> & {
+      random?: () => number;
+      compressionMs?: () => number;
+    } = {},
+  ) {
+    const { clock } = this;
+    this.random = options.random ?? (() => 0.5);
+    this.topic = new MemoryTopic({ partitions: 1, ...options, clock });
+    this.stores = new MemoryStores(clock, {
+      confirmed: (plan) => {
+        const kept = this.places.at(plan.location).objects.get(plan.key);
+        if (kept?.payloadHash === plan.payloadHash) return;
+        throw this.stores.broken(`${plan.key} was confirmed without lying at ${plan.location}`);
+      },
+    });
+    this.places = new ScriptedPlaces({
+      arrived: ({ location, key, payloadHash, metadata }) => {
+        const { jobId, firstOffset } = metadata;
+        if (!this.stores.jobs.has(jobId)) return;
+        const stored = this.stores.partition(metadata.topic, metadata.partition);
+        const plan = stored?.plans.get(jobId)?.find(({ first }) => first === firstOffset);
+        const known = plan ?? this.stores.ledger.find((entry) => entry.key === key);
+        const isPlanned =
+          known?.key === key && known.location === location && known.payloadHash === payloadHash;
+        if (!isPlanned) this.places.violations.push(`${key} came to ${location} without a plan`);
+      },
+    });
+    this.#restoreCompression = compressOn(clock, options.compressionMs);
+  }
+
+  /** Ends all processes; every world must be closed, since it holds the compression of this thread. */
+  close(): void {
+    for (const process of this.processes) process.kill();
+    this.#restoreCompression();
+  }
+
+  /** A job that starts at the present end of the log. */
+  createJob(job: { accountId?: string; place?: string } & Partial<JobSpec> = {}): Job {
+    const { accountId = 'acme', place = 'bucket', ...spec } = job;
+    const offsets = new Map(this.topic.bounds().map(({ partition, end }) => [partition, end]));
+    const whole = jobSpec(place, spec);
+    const start = whole.enabled ? { topic: this.topic.topic, offsets } : undefined;
+    const created = this.stores.create(accountId, whole, start);
+    if (start) this.#starts.set(created.id, offsets);
+    return created;
+  }
+
+  updateJob(id: number, change: Partial<JobSpec> & { place?: string }): Job {
+    const { place, ...members } = change;
+    const { job } = this.stores.jobs.get(id)!;
+    const moved = place === undefined ? {} : { destinationConf: new Secret(`mem://${place}`) };
+    const spec = { ...job.spec, ...members, ...moved };
+    const contentChanged = 'filter' in change || 'outputOptions' in change;
+    const offsets = new Map(this.topic.bounds().map(({ partition, end }) => [partition, end]));
+    const start =
+      spec.enabled && !job.wasEnabled ? { topic: this.topic.topic, offsets } : undefined;
+    if (start) this.#starts.set(id, offsets);
+    return this.stores.update(id, {
+      spec,
+      expectedRevision: job.revision,
+      contentChanged,
+      start,
+    })!;
+  }
+
+  deleteJob(id: number): void {
+    this.stores.delete(id);
+    this.#starts.delete(id);
+  }
+
+  /** Appends events of an account; their ids say in which order they came. */
+  produce(accountId: string, count: number, facts: Partial<EventFacts> = {}): Produced[] {
+    return Array.from({ length: count }, () => {
+      const event = { id: `e${this.produced.length}`, ...facts, accountId };
+      const [at] = this.topic.append([{ key: accountId, value: eventValue(event) }]);
+      const produced = { ...event, ...at! };
+      this.produced.push(produced);
+      return produced;
+    });
+  }
+
+  async start(options: ProcessOptions = {}): Promise<BatcherProcess> {
+    const process = new BatcherProcess(this, options);
+    this.processes.push(process);
+    await process.start();
+    return process;
+  }
+
+  advance(ms: number): Promise<void> {
+    return this.clock.advance(ms);
+  }
+
+  /** Turns the clock until the condition holds; fails after `withinMs` of its time. */
+  async until(what: string, holds: () => boolean, withinMs = 120_000): Promise<void> {
+    const deadlineMs = this.clock.monotonic() + withinMs;
+    await this.advance(0);
+    while (!holds()) {
+      if (this.clock.monotonic() >= deadlineMs) {
+        throw new Error(`waited ${withinMs} ms in vain until ${what}\n${this.lastLines()}`);
+      }
+      await this.advance(50);
+    }
+  }
+
+  lastLines(count = 20): string {
+    const lines = this.logged.lines.slice(-count);
+    return lines
+      .map(({ level, message, fields }) => `${level} ${message} ${JSON.stringify(fields)}`)
+      .join('\n');
+  }
+
+  /** Ids of the events that lie at a place for a job, in order of key, repeated if they lie twice. */
+  delivered(jobId: number, location = 'bucket'): string[] {
+    return [...this.places.at(location).objects.values()]
+      .filter(({ metadata }) => metadata.jobId === jobId)
+      .toSorted((a, b) => a.metadata.firstOffset - b.metadata.firstOffset)
+      .flatMap(({ lines }) => lines.map((line) => String(line['AuditLogID'])));
+  }
+
+  /** Ids of the events that a job must get: those of its account since its start. */
+  owed(jobId: number, matches: (event: Produced) => boolean = () => true): string[] {
+    const { accountId } = this.stores.jobs.get(jobId)!.job;
+    const start = this.#starts.get(jobId) ?? new Map<number, number>();
+    return this.produced
+      .filter((event) => event.accountId === accountId && matches(event))
+      .filter(({ partition, offset }) => offset >= (start.get(partition) ?? 0))
+      .map(({ id }) => id);
+  }
+
+  /** What is wrong with the deliveries of a job; empty when every event came exactly once. */
+  faults(jobId: number, location = 'bucket', matches?: (event: Produced) => boolean): string[] {
+    const delivered = this.delivered(jobId, location);
+    const owed = this.owed(jobId, matches);
+    const counts = new Map<string, number>();
+    for (const id of delivered) counts.set(id, (counts.get(id) ?? 0) + 1);
+    const expected = new Set(owed);
+    return [
+      ...owed.filter((id) => !counts.has(id)).map((id) => `${id} is missing`),
+      ...[...counts].filter(([, count]) => count > 1).map(([id, n]) => `${id} came ${n} times`),
+      ...[...counts.keys()].filter((id) => !expected.has(id)).map((id) => `${id} is not owed`),
+    ];
+  }
+
+  /**
+   * As `faults`, over all places together: a job that moved may have left an object whose answer was
+   * lost at the old place, so that an event may lie at two places, but never twice at one.
+   */
+  faultsEverywhere(
+    jobId: number,
+    matches: (event: Produced) => boolean,
+    nothingElse: boolean,
+  ): string[] {
+    const missing = new Set(this.owed(jobId, matches));
+    const allowed = new Set(nothingElse ? missing : this.owed(jobId));
+    const faults: string[] = [];
+    for (const location of this.places.places.keys()) {
+      const seen = new Set<string>();
+      for (const id of this.delivered(jobId, location)) {
+        if (seen.has(id)) faults.push(`${id} lies twice at ${location}`);
+        if (!allowed.has(id)) faults.push(`${id} is not owed`);
+        seen.add(id);
+        missing.delete(id);
+      }
+    }
+    return [...faults, ...[...missing].map((id) => `${id} is missing`)];
+  }
+
+  /** Every rule that was broken, by anybody, at any time. */
+  violations(): string[] {
+    return [...this.stores.violations, ...this.places.violations];
+  }
+
+  cursor(jobId: number, partition = 0): number | undefined {
+    return this.stores.partition(this.topic.topic, partition)?.cursors.get(jobId)?.cursor;
+  }
+}
+
+/** One batcher process, which can be killed at any moment. */
+export class BatcherProcess {
+  /** False after a kill or a stop. */
+  alive = true;
+  readonly batcher: Batcher;
+  readonly faults: StoreFaults;
+  readonly log: MemoryLog;
+  readonly clock: MortalClock;
+  readonly #world: BatcherWorld;
+
+  constructor(world: BatcherWorld, options: ProcessOptions) {
+    this.#world = world;
+    this.clock = new MortalClock(world.clock);
+    this.faults = new StoreFaults(this.clock);
+    this.log = world.topic.open(this.clock);
+    const { jobs, progress } = world.stores.open(this.faults);
+    this.batcher = createBatcher({
+      log: this.log,
+      jobs,
+      progress,
+      datasets: datasets(options.schemas ?? new WriterSchemas({})),
+      openDestination: world.places.opener(this.clock),
+      objectKey,
+      clock: this.clock satisfies Clock,
+      logger: world.logged.logger,
+      metrics: options.metrics ?? (sharedMetrics ??= createMetrics()),
+      memoryBudgetBytes: options.memoryBudgetBytes ?? 128 * 1024 * 1024,
+      maxRecordBytes: options.maxRecordBytes ?? 8 * 1024 * 1024,
+      gzipLevel: 1,
+      random: world.random,
+    });
+  }
+
+  async start(): Promise<void> {
+    const started = this.batcher.start();
+    await this.#world.advance(0);
+    await started;
+  }
+
+  /** Stops as an operator asks for it. */
+  async stop(): Promise<void> {
+    let stopped = false;
+    const stopping = this.batcher.stop().then(() => (stopped = true));
+    await this.#world.until('the batcher has stopped', () => stopped);
+    await stopping;
+    this.alive = false;
+  }
+
+  /** Ends at once, wherever it is. With `expel: false` the group does not notice yet. */
+  kill({ expel = true } = {}): void {
+    this.alive = false;
+    this.clock.kill();
+    this.faults.severed = true;
+    if (expel) this.#world.topic.expel(this.log);
+  }
+}
+
+export function jobSpec(place: string, members: Partial<JobSpec> = {}): JobSpec {
+  return {
+    name: 'job',
+    dataset: 'audit_logs_v2',
+    enabled: true,
+    destinationConf: new Secret(`mem://${place}`),
+    filter: '',
+    outputOptions: OUTPUT_OPTIONS,
+    maxUploadBytes: 0,
+    maxUploadRecords: 0,
+    maxUploadIntervalSeconds: 0,
+    frequency: 'high',
+    kind: '',
+    logpullOptions: null,
+    ...members,
+  };
+}

@@ -1,0 +1,349 @@
+import {
+  LogClosedError,
+  LogUnavailableError,
+  OffsetOutOfRangeError,
+  RecordTooLargeError,
+  type AppendRecord,
+  type Assignment,
+  type Clock,
+  type GroupMembership,
+  type LogRecord,
+  type PartitionBounds,
+  type PartitionReader,
+  type ReadResult,
+  type RecordLog,
+} from '@trailpush/core';
+import { partitionOfKey } from '../../services/lib/log/src/embedded/partitioner.ts';
+
+const WAIT_MS = 1000;
+
+interface MemoryPartition {
+  readonly records: LogRecord[];
+  start: number;
+  end: number;
+  lastTimestampMs: number;
+  /** Readers that wait at the end. */
+  readonly waiting: Set<() => void>;
+}
+
+interface Member {
+  readonly log: MemoryLog;
+  readonly onAssignment: (assignment: Assignment) => void;
+  partitions: readonly number[];
+}
+
+interface Group {
+  generation: number;
+  readonly members: Member[];
+  readonly committed: Map<number, number>;
+}
+
+export interface MemoryTopicOptions {
+  readonly clock: Clock;
+  readonly partitions: number;
+  readonly topic?: string;
+  /** Most records that one read gives. */
+  readonly maxReadRecords?: number;
+  readonly maxRecordBytes?: number;
+  /** How many offsets are left out before a record, as transaction markers do. */
+  readonly offsetGap?: () => number;
+}
+
+/** A topic in memory: the broker's side. `open` gives a process its handle on it. */
+export class MemoryTopic {
+  readonly topic: string;
+  readonly clock: Clock;
+  readonly maxReadRecords: number;
+  /** While set, reads find nothing, and bounds and appends reject. */
+  unavailable = false;
+  readonly #partitions: MemoryPartition[];
+  readonly #maxRecordBytes: number;
+  readonly #offsetGap: () => number;
+  readonly #groups = new Map<string, Group>();
+
+  constructor(options: MemoryTopicOptions) {
+    this.clock = options.clock;
+    this.topic = options.topic ?? 'audit.events';
+    this.maxReadRecords = options.maxReadRecords ?? 500;
+    this.#maxRecordBytes = options.maxRecordBytes ?? 64 * 1024 * 1024;
+    this.#offsetGap = options.offsetGap ?? (() => 0);
+    this.#partitions = Array.from({ length: options.partitions }, emptyPartition);
+  }
+
+  /** A handle with timers of its own, so that a process can be frozen together with its reads. */
+  open(clock: Clock = this.clock): MemoryLog {
+    return new MemoryLog(this, clock);
+  }
+
+  partition(number: number): MemoryPartition {
+    const found = this.#partitions[number];
+    if (!found) throw new Error(`the topic has no partition ${number}`);
+    return found;
+  }
+
+  bounds(): PartitionBounds[] {
+    return this.#partitions.map(({ start, end }, partition) => ({ partition, start, end }));
+  }
+
+  partitionOf(key: string): number {
+    return partitionOfKey(Buffer.from(key), this.#partitions.length);
+  }
+
+  /** Appends synchronously. Returns where each record came to lie. */
+  append(records: readonly AppendRecord[]): { partition: number; offset: number }[] {
+    for (const [index, { value }] of records.entries()) {
+      if (value.length <= this.#maxRecordBytes) continue;
+      throw new RecordTooLargeError(index, `record ${index} is larger than the topic allows`);
+    }
+    return records.map(({ key, value }) => {
+      const partition = this.partitionOf(key);
+      return { partition, offset: this.appendRaw({ partition, key: Buffer.from(key), value }) };
+    });
+  }
+
+  /** Appends what no producer of ours would write. Returns the offset. */
+  appendRaw(record: {
+    partition: number;
+    key: Uint8Array | null;
+    value: Uint8Array | null;
+  }): number {
+    const { partition, key, value } = record;
+    this.leaveGap(partition, this.#offsetGap());
+    const into = this.partition(partition);
+    into.lastTimestampMs = Math.max(into.lastTimestampMs, Math.floor(this.clock.now()));
+    const offset = into.end++;
+    into.records.push({ offset, timestampMs: into.lastTimestampMs, key, value });
+    wake(into);
+    return offset;
+  }
+
+  /** Uses up offsets without a record. */
+  leaveGap(partition: number, offsets: number): void {
+    this.partition(partition).end += offsets;
+  }
+
+  /** Retention: the log holds nothing below `start` any more. */
+  trim(partition: number, start: number): void {
+    const from = this.partition(partition);
+    from.start = Math.min(Math.max(from.start, start), from.end);
+    while ((from.records[0]?.offset ?? from.start) < from.start) from.records.shift();
+  }
+
+  /** The log loses its tail, as after an unclean election or when the topic is made anew. */
+  truncate(partition: number, end: number): void {
+    const from = this.partition(partition);
+    from.end = Math.min(from.end, end);
+    from.start = Math.min(from.start, from.end);
+    while ((from.records.at(-1)?.offset ?? -1) >= from.end) from.records.pop();
+    wake(from);
+  }
+
+  committed(groupId: string): ReadonlyMap<number, number> {
+    return this.#groups.get(groupId)?.committed ?? new Map();
+  }
+
+  join(groupId: string, member: Member): GroupMembership {
+    const group = this.#groups.get(groupId) ?? {
+      generation: 0,
+      members: [],
+      committed: new Map<number, number>(),
+    };
+    this.#groups.set(groupId, group);
+    group.members.push(member);
+    this.#assign(group);
+    return {
+      commit: async (offsets) => {
+        for (const [partition, offset] of offsets) {
+          if (member.partitions.includes(partition)) group.committed.set(partition, offset);
+        }
+      },
+      leave: async () => this.#remove(group, member),
+    };
+  }
+
+  /** Every member is told its partitions again, under the next generation. */
+  rebalance(): void {
+    for (const group of this.#groups.values()) this.#assign(group);
+  }
+
+  /**
+   * The session of a process has expired: others get its partitions, and it is told nothing, as when
+   * it hangs or is cut off.
+   */
+  expel(log: MemoryLog): void {
+    for (const group of this.#groups.values()) {
+      for (const member of group.members.filter((of) => of.log === log)) {
+        this.#remove(group, member);
+      }
+    }
+  }
+
+  #remove(group: Group, member: Member): void {
+    const place = group.members.indexOf(member);
+    if (place < 0) return;
+    group.members.splice(place, 1);
+    member.partitions = [];
+    this.#assign(group);
+  }
+
+  #assign(group: Group): void {
+    group.generation += 1;
+    const { generation, members } = group;
+    for (const [place, member] of members.entries()) {
+      member.partitions = [...this.#partitions.keys()].filter((i) => i % members.length === place);
+    }
+    for (const { onAssignment, partitions } of members.slice()) {
+      onAssignment({ generation, partitions });
+    }
+  }
+}
+
+/** One process's handle on a topic. */
+export class MemoryLog implements RecordLog {
+  readonly topic: string;
+  readonly #broker: MemoryTopic;
+  readonly #clock: Clock;
+  readonly #readers = new Set<MemoryReader>();
+  #closed = false;
+
+  constructor(broker: MemoryTopic, clock: Clock) {
+    this.topic = broker.topic;
+    this.#broker = broker;
+    this.#clock = clock;
+  }
+
+  /** Readers that were opened and not closed. */
+  get openReaders(): number {
+    return this.#readers.size;
+  }
+
+  async bounds(): Promise<readonly PartitionBounds[]> {
+    this.#throwIfAway();
+    return this.#broker.bounds();
+  }
+
+  openReader(partition: number, offset: number): PartitionReader {
+    const reader = new MemoryReader(this.#broker, this.#clock, partition, offset, () =>
+      this.#readers.delete(reader),
+    );
+    this.#readers.add(reader);
+    return reader;
+  }
+
+  async joinGroup(
+    groupId: string,
+    onAssignment: (assignment: Assignment) => void,
+  ): Promise<GroupMembership> {
+    if (this.#closed) throw new LogClosedError('the log is closed');
+    return this.#broker.join(groupId, { log: this, onAssignment, partitions: [] });
+  }
+
+  async append(records: readonly AppendRecord[]): Promise<void> {
+    this.#throwIfAway();
+    this.#broker.append(records);
+  }
+
+  health(): string | undefined {
+    return this.#broker.unavailable ? 'the log is away' : undefined;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#broker.expel(this);
+    for (const reader of [...this.#readers]) await reader.close();
+  }
+
+  #throwIfAway(): void {
+    if (this.#closed) throw new LogClosedError('the log is closed');
+    if (this.#broker.unavailable) throw new LogUnavailableError('the log is away');
+  }
+}
+
+class MemoryReader implements PartitionReader {
+  readonly partition: number;
+  readonly #broker: MemoryTopic;
+  readonly #clock: Clock;
+  readonly #onClose: () => void;
+  #position: number;
+  #waiting: AbortController | undefined;
+  #isReading = false;
+  #closed = false;
+
+  constructor(
+    broker: MemoryTopic,
+    clock: Clock,
+    partition: number,
+    offset: number,
+    onClose: () => void,
+  ) {
+    this.#broker = broker;
+    this.#clock = clock;
+    this.partition = partition;
+    this.#position = offset;
+    this.#onClose = onClose;
+  }
+
+  async read(): Promise<ReadResult> {
+    if (this.#closed) throw new LogClosedError('the reader is closed');
+    if (this.#isReading) throw new Error('a reader was asked to read twice at once');
+    this.#isReading = true;
+    try {
+      this.#throwIfOutOfRange();
+      if (this.#isAtEnd()) await this.#wait();
+      return this.#take();
+    } finally {
+      this.#isReading = false;
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#waiting?.abort();
+    this.#onClose();
+  }
+
+  #take(): ReadResult {
+    if (this.#closed) throw new LogClosedError('the reader is closed');
+    this.#throwIfOutOfRange();
+    const { records, start, end } = this.#broker.partition(this.partition);
+    const at = { partition: this.partition, start, end };
+    if (this.#broker.unavailable) return { ...at, records: [], nextOffset: this.#position };
+    const first = records.findIndex(({ offset }) => offset >= this.#position);
+    const found = first < 0 ? [] : records.slice(first, first + this.#broker.maxReadRecords);
+    const last = found.at(-1);
+    const isRest = last === undefined || last === records.at(-1);
+    this.#position = isRest ? end : last.offset + 1;
+    return { ...at, records: found, nextOffset: this.#position };
+  }
+
+  #isAtEnd(): boolean {
+    return (
+      this.#broker.unavailable || this.#position === this.#broker.partition(this.partition).end
+    );
+  }
+
+  async #wait(): Promise<void> {
+    const waiting = new AbortController();
+    this.#waiting = waiting;
+    const wakeUp = () => waiting.abort();
+    const { waiting: waiters } = this.#broker.partition(this.partition);
+    waiters.add(wakeUp);
+    await this.#clock.sleep(WAIT_MS, waiting.signal).catch(() => undefined);
+    waiters.delete(wakeUp);
+  }
+
+  #throwIfOutOfRange(): void {
+    const { start, end } = this.#broker.partition(this.partition);
+    const offset = this.#position;
+    if (offset >= start && offset <= end) return;
+    throw new OffsetOutOfRangeError({ partition: this.partition, offset, start, end });
+  }
+}
+
+function emptyPartition(): MemoryPartition {
+  return { records: [], start: 0, end: 0, lastTimestampMs: 0, waiting: new Set() };
+}
+
+function wake(partition: MemoryPartition): void {
+  for (const wakeUp of [...partition.waiting]) wakeUp();
+}

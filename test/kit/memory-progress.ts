@@ -1,0 +1,315 @@
+import type {
+  ClaimedPartition,
+  ConfirmPlanResult,
+  DeadLetter,
+  Gap,
+  InsertPlanResult,
+  LedgerEntry,
+  NewDeadLetter,
+  Ownership,
+  Pin,
+  Plan,
+  ProgressStore,
+} from '@trailpush/core';
+import { MAX_OPEN_PLANS, type MemoryStores, type StoredPartition } from './memory-stores.ts';
+import type { StoreFaults } from './store-faults.ts';
+
+/** Progress of one process, strictly after the doc comments of `ProgressStore`. */
+export class MemoryProgress implements ProgressStore {
+  readonly #stores: MemoryStores;
+  readonly #faults: StoreFaults;
+
+  constructor(stores: MemoryStores, faults: StoreFaults) {
+    this.#stores = stores;
+    this.#faults = faults;
+  }
+
+  claim(request: Parameters<ProgressStore['claim']>[0]): Promise<ClaimedPartition> {
+    return this.#faults.pass('claim', () => {
+      const { topic, partition, owner, heldEpoch, logStart } = request;
+      const stored = this.#stores.makePartition(topic, partition, logStart);
+      const kept = stored.owner === owner && stored.epoch === heldEpoch;
+      if (!kept) {
+        stored.epoch++;
+        stored.owner = owner;
+      }
+      const { epoch, liveFrom, lastRead } = stored;
+      return {
+        topic,
+        partition,
+        epoch,
+        kept,
+        liveFrom,
+        lastRead,
+        incarnation: this.#stores.incarnations.get(topic) ?? 1,
+        cursors: [...stored.cursors.values()],
+        plans: [...stored.plans.values()].flat(),
+      };
+    });
+  }
+
+  pin(ownership: Ownership, pin: Pin): Promise<boolean> {
+    return this.#faults.pass('pin', () => {
+      const stored = this.#owned(ownership);
+      if (!stored) return false;
+      if (pin.liveFrom < stored.liveFrom) {
+        throw this.#stores.broken(`live_from went back from ${stored.liveFrom} to ${pin.liveFrom}`);
+      }
+      for (const row of pin.cursors) {
+        if (!this.#stores.jobs.has(row.jobId)) continue;
+        const known = stored.cursors.get(row.jobId);
+        const head = stored.plans.get(row.jobId)?.[0];
+        if (head && row.cursor > head.first) {
+          throw this.#stores.broken(
+            `job ${row.jobId}: a pin moves the cursor to ${row.cursor}, past the plan at ${head.first}`,
+          );
+        }
+        // Without a row the job owes from `live_from` on.
+        if (!known && row.cursor < stored.liveFrom) {
+          throw this.#stores.broken(
+            `job ${row.jobId}: a new cursor ${row.cursor} lies below live_from ${stored.liveFrom}`,
+          );
+        }
+        const cursor = Math.max(known?.cursor ?? 0, row.cursor);
+        stored.cursors.set(row.jobId, { ...row, cursor });
+      }
+      for (const jobId of pin.idleJobIds) this.#dropIdle(stored, jobId, pin.liveFrom);
+      stored.liveFrom = pin.liveFrom;
+      if (pin.lastRead && pin.lastRead.offset >= (stored.lastRead?.offset ?? 0)) {
+        stored.lastRead = pin.lastRead;
+      }
+      return true;
+    });
+  }
+
+  insertPlan(ownership: Ownership, plan: Plan): Promise<InsertPlanResult> {
+    return this.#faults.pass('insertPlan', () => {
+      const stored = this.#owned(ownership);
+      if (!stored) return 'stale';
+      if (!this.#stores.jobs.has(plan.jobId)) return 'conflict';
+      const plans = stored.plans.get(plan.jobId) ?? [];
+      const same = plans.find(({ first }) => first === plan.first);
+      if (same) return isSamePlan(same, plan) ? 'inserted' : 'conflict';
+      const row = stored.cursors.get(plan.jobId);
+      const last = plans.at(-1);
+      const tail = last ? last.last + 1 : row?.cursor;
+      if (tail === undefined ? plan.first < stored.liveFrom : plan.first !== tail)
+        return 'conflict';
+      if (this.#isTaken(plan)) return 'key_taken';
+      if (plan.last < plan.first)
+        throw this.#stores.broken(`plan ${plan.key} ends before it begins`);
+      if (plans.length >= MAX_OPEN_PLANS) {
+        throw this.#stores.broken(`job ${plan.jobId} has more than ${MAX_OPEN_PLANS} open plans`);
+      }
+      stored.plans.set(plan.jobId, [...plans, plan]);
+      if (!row) {
+        const { jobId, first } = plan;
+        stored.cursors.set(jobId, { jobId, cursor: first, detached: false });
+      }
+      return 'inserted';
+    });
+  }
+
+  confirmPlan(
+    ownership: Ownership,
+    { jobId, first, confirmedAtMs }: { jobId: number; first: number; confirmedAtMs: number },
+  ): Promise<ConfirmPlanResult> {
+    return this.#faults.pass('confirmPlan', () => {
+      const stored = this.#owned(ownership);
+      if (!stored) return { result: 'stale' };
+      const row = stored.cursors.get(jobId);
+      const plans = stored.plans.get(jobId) ?? [];
+      const place = plans.findIndex((plan) => plan.first === first);
+      const plan = plans[place];
+      if (!this.#stores.jobs.has(jobId)) return { result: 'conflict' };
+      if (!plan) {
+        const done = this.#stores.ledger.some((entry) => isEntryOf(entry, ownership, jobId, first));
+        return done
+          ? { result: 'confirmed', cursor: row?.cursor ?? stored.liveFrom }
+          : { result: 'conflict' };
+      }
+      if (!row || row.cursor !== plans[0]?.first) return { result: 'conflict' };
+      this.#stores.watcher.confirmed?.(plan);
+      const marked = plans.with(place, { ...plan, confirmed: true });
+      const open = marked.findIndex(({ confirmed }) => !confirmed);
+      const popped = open < 0 ? marked : marked.slice(0, open);
+      const rest = marked.slice(popped.length);
+      if (rest.length > 0) stored.plans.set(jobId, rest);
+      else stored.plans.delete(jobId);
+      for (const done of popped) this.#toLedger(ownership, done, confirmedAtMs);
+      const cursor = (popped.at(-1)?.last ?? row.cursor - 1) + 1;
+      stored.cursors.set(jobId, { ...row, cursor });
+      this.#stores.setStatus(jobId, { lastErrorMs: null, errorMessage: null });
+      return { result: 'confirmed', cursor };
+    });
+  }
+
+  replacePlan(ownership: Ownership, plan: Plan): ReturnType<ProgressStore['replacePlan']> {
+    return this.#faults.pass('replacePlan', () => {
+      const stored = this.#owned(ownership);
+      if (!stored) return 'stale';
+      const plans = stored.plans.get(plan.jobId) ?? [];
+      const place = plans.findIndex(({ first }) => first === plan.first);
+      const known = plans[place];
+      if (!known || known.confirmed || !isSameRange(known, plan)) return 'conflict';
+      if (this.#isTaken(plan)) return 'key_taken';
+      stored.plans.set(plan.jobId, plans.with(place, plan));
+      return 'replaced';
+    });
+  }
+
+  loadJob(ownership: Ownership, jobId: number): ReturnType<ProgressStore['loadJob']> {
+    return this.#faults.pass('loadJob', () => {
+      const { topic, partition } = ownership;
+      const stored = this.#stores.partition(topic, partition);
+      return {
+        cursor: stored?.cursors.get(jobId),
+        plans: stored?.plans.get(jobId) ?? [],
+        liveFrom: stored?.liveFrom ?? 0,
+      };
+    });
+  }
+
+  recordGap(ownership: Ownership, gap: Gap): Promise<boolean> {
+    return this.#faults.pass('recordGap', () => {
+      const stored = this.#owned(ownership);
+      if (!stored) return false;
+      if (!this.#stores.jobs.has(gap.jobId)) return true;
+      if (stored.plans.has(gap.jobId)) {
+        throw this.#stores.broken(`job ${gap.jobId} has open plans below the gap at ${gap.from}`);
+      }
+      const known = stored.cursors.get(gap.jobId);
+      if (!this.#stores.gaps.some((stored) => isSameGap(stored, gap))) this.#stores.gaps.push(gap);
+      const cursor = Math.max(gap.to, known?.cursor ?? stored.liveFrom);
+      const detached = known?.detached ?? false;
+      stored.cursors.set(gap.jobId, { jobId: gap.jobId, cursor, detached });
+      return true;
+    });
+  }
+
+  saveDeadLetters(letters: readonly NewDeadLetter[]): Promise<number> {
+    return this.#faults.pass('saveDeadLetters', () => {
+      const { deadLetters, clock } = this.#stores;
+      for (const letter of letters) {
+        if (deadLetters.some((known) => isSameRecord(known, letter))) continue;
+        deadLetters.push({ ...letter, id: deadLetters.length + 1, seenAtMs: clock.now() });
+      }
+      return deadLetters.length;
+    });
+  }
+
+  deadLetterOffsets(
+    range: { topic: string; partition: number; first: number; last: number },
+    maxId: number,
+  ): Promise<readonly number[]> {
+    return this.#faults.pass('deadLetterOffsets', () =>
+      this.#stores.deadLetters
+        .filter(({ topic, partition }) => topic === range.topic && partition === range.partition)
+        .filter(({ offset, id }) => offset >= range.first && offset <= range.last && id <= maxId)
+        .filter(({ jobId }) => jobId === null)
+        .map(({ offset }) => offset),
+    );
+  }
+
+  listDeadLetters(limit: number): Promise<readonly DeadLetter[]> {
+    return this.#faults.pass('listDeadLetters', () => this.#stores.deadLetters.slice(-limit));
+  }
+
+  listGaps(jobId: number): Promise<readonly Gap[]> {
+    return this.#faults.pass('listGaps', () =>
+      this.#stores.gaps.filter((gap) => gap.jobId === jobId),
+    );
+  }
+
+  listLedger(jobId: number): Promise<readonly LedgerEntry[]> {
+    return this.#faults.pass('listLedger', () =>
+      this.#stores.ledger.filter((entry) => entry.jobId === jobId),
+    );
+  }
+
+  recordFailure(jobId: number, failure: { atMs: number; message: string }): Promise<void> {
+    return this.#faults.pass('recordFailure', () =>
+      this.#stores.setStatus(jobId, { lastErrorMs: failure.atMs, errorMessage: failure.message }),
+    );
+  }
+
+  #owned({ topic, partition, epoch }: Ownership): StoredPartition | undefined {
+    const stored = this.#stores.partition(topic, partition);
+    return stored?.epoch === epoch ? stored : undefined;
+  }
+
+  #dropIdle(stored: StoredPartition, jobId: number, liveFrom: number): void {
+    const row = stored.cursors.get(jobId);
+    if (!row) return;
+    if (stored.plans.has(jobId) || row.cursor > liveFrom) {
+      throw this.#stores.broken(
+        `job ${jobId} at ${row.cursor} is called idle, with open plans or beyond ${liveFrom}`,
+      );
+    }
+    stored.cursors.delete(jobId);
+  }
+
+  /** True when (location, key) names another object, be it in a plan or in the ledger. */
+  #isTaken(plan: Plan): boolean {
+    const isOther = (other: { jobId: number; partition: number; first: number }) =>
+      other.jobId !== plan.jobId ||
+      other.partition !== plan.partition ||
+      other.first !== plan.first;
+    const isNamesake = (other: { location: string; key: string }) =>
+      other.location === plan.location && other.key === plan.key;
+    for (const { plans } of this.#stores.partitions.values()) {
+      for (const open of plans.values()) {
+        if (open.some((other) => isNamesake(other) && isOther(other))) return true;
+      }
+    }
+    return this.#stores.ledger.some(isNamesake);
+  }
+
+  #toLedger({ topic }: Ownership, plan: Plan, confirmedAtMs: number): void {
+    const { jobId, partition, first, last, location, key, payloadHash } = plan;
+    const { records, payloadBytes, maxTimestampMs } = plan;
+    const range = { jobId, topic, partition, first, last };
+    const object = { location, key, payloadHash, records, payloadBytes, maxTimestampMs };
+    this.#stores.ledger.push({ ...range, ...object, confirmedAtMs });
+    const lastCompleteMs = this.#stores.jobs.get(jobId)?.job.status.lastCompleteMs ?? 0;
+    this.#stores.setStatus(jobId, { lastCompleteMs: Math.max(lastCompleteMs, maxTimestampMs) });
+  }
+}
+
+function isSamePlan(stored: Plan, plan: Plan): boolean {
+  return (
+    isSameRange(stored, plan) &&
+    stored.location === plan.location &&
+    stored.key === plan.key &&
+    stored.payloadHash === plan.payloadHash &&
+    stored.encoderVersion === plan.encoderVersion
+  );
+}
+
+function isSameRange(stored: Plan, plan: Plan): boolean {
+  return stored.last === plan.last && stored.contentRevision === plan.contentRevision;
+}
+
+function isEntryOf(entry: LedgerEntry, at: Ownership, jobId: number, first: number): boolean {
+  return (
+    entry.jobId === jobId &&
+    entry.topic === at.topic &&
+    entry.partition === at.partition &&
+    entry.first === first
+  );
+}
+
+function isSameGap(stored: Gap, gap: Gap): boolean {
+  return (
+    stored.jobId === gap.jobId && stored.partition === gap.partition && stored.from === gap.from
+  );
+}
+
+function isSameRecord(known: DeadLetter, letter: NewDeadLetter): boolean {
+  return (
+    known.topic === letter.topic &&
+    known.partition === letter.partition &&
+    known.offset === letter.offset &&
+    known.jobId === letter.jobId
+  );
+}

@@ -1,0 +1,267 @@
+import {
+  RevisionConflictError,
+  type Clock,
+  type CursorRow,
+  type DeadLetter,
+  type Gap,
+  type Job,
+  type JobSpec,
+  type JobStatus,
+  type JobStore,
+  type LastRead,
+  type LedgerEntry,
+  type Plan,
+  type ProgressStore,
+  type Start,
+} from '@trailpush/core';
+import { MemoryProgress } from './memory-progress.ts';
+import { StoreFaults } from './store-faults.ts';
+
+/** The most plans that a job may have open in one partition. */
+export const MAX_OPEN_PLANS = 4;
+
+interface StoredJob {
+  job: Job;
+  readonly revisions: { contentRevision: number; spec: JobSpec }[];
+}
+
+export interface StoredPartition {
+  epoch: number;
+  owner: string;
+  liveFrom: number;
+  lastRead: LastRead | null;
+  readonly cursors: Map<number, CursorRow>;
+  /** Open plans by job, in order of `first`. */
+  readonly plans: Map<number, Plan[]>;
+}
+
+/** Rules that the batcher must keep; a store need not check them, so the double does. */
+export interface StoreWatcher {
+  /** Called before a plan is confirmed: the object must lie at its place by now. */
+  readonly confirmed?: (plan: Plan) => void;
+}
+
+/** What is stored, shared by all processes. `open` gives one process its two ports. */
+export class MemoryStores {
+  readonly jobs = new Map<number, StoredJob>();
+  readonly deleted = new Set<number>();
+  readonly partitions = new Map<string, StoredPartition>();
+  /** Incarnation by topic. */
+  readonly incarnations = new Map<string, number>();
+  readonly ledger: LedgerEntry[] = [];
+  readonly gaps: Gap[] = [];
+  readonly deadLetters: DeadLetter[] = [];
+  /** Every rule that was broken; must be empty in the end. */
+  readonly violations: string[] = [];
+  /** Jobs that `loadAll` leaves out although nobody deleted them, for processes that knew them before. */
+  readonly vanished = new Set<number>();
+  readonly clock: Clock;
+  readonly watcher: StoreWatcher;
+  #version = 0;
+  #lastJobId = 0;
+  readonly #watchers = new Set<() => void>();
+
+  constructor(clock: Clock, watcher: StoreWatcher = {}) {
+    this.clock = clock;
+    this.watcher = watcher;
+  }
+
+  open(faults = new StoreFaults(this.clock)): { jobs: JobStore; progress: ProgressStore } {
+    return { jobs: new MemoryJobs(this, faults), progress: new MemoryProgress(this, faults) };
+  }
+
+  partition(topic: string, partition: number): StoredPartition | undefined {
+    return this.partitions.get(`${topic}/${partition}`);
+  }
+
+  broken(rule: string): Error {
+    this.violations.push(rule);
+    return new Error(`invariant broken: ${rule}`);
+  }
+
+  setStatus(jobId: number, status: Partial<JobStatus>): void {
+    const stored = this.jobs.get(jobId);
+    if (stored) stored.job = { ...stored.job, status: { ...stored.job.status, ...status } };
+  }
+
+  get version(): number {
+    return this.#version;
+  }
+
+  watch(onChange: () => void): () => void {
+    const watcher = (): void => onChange();
+    this.#watchers.add(watcher);
+    return () => this.#watchers.delete(watcher);
+  }
+
+  /** Tells the watchers, also without a change. */
+  changed(): void {
+    this.#version++;
+    for (const onChange of this.#watchers) onChange();
+  }
+
+  create(accountId: string, spec: JobSpec, start: Start | undefined): Job {
+    const id = ++this.#lastJobId;
+    const nowMs = this.clock.now();
+    const job: Job = {
+      id,
+      accountId,
+      revision: 1,
+      contentRevision: 1,
+      wasEnabled: spec.enabled || start !== undefined,
+      spec,
+      status: { lastCompleteMs: null, lastErrorMs: null, errorMessage: null },
+      createdAtMs: nowMs,
+      updatedAtMs: nowMs,
+    };
+    this.jobs.set(id, { job, revisions: [{ contentRevision: 1, spec }] });
+    if (start) this.#insertStart(id, start);
+    this.changed();
+    return job;
+  }
+
+  update(id: number, change: Parameters<JobStore['update']>[2]): Job | undefined {
+    const stored = this.jobs.get(id);
+    if (!stored) return undefined;
+    const { job } = stored;
+    if (job.revision !== change.expectedRevision) {
+      throw new RevisionConflictError(`job ${id} is at revision ${job.revision}`);
+    }
+    const contentRevision = job.contentRevision + (change.contentChanged ? 1 : 0);
+    stored.revisions.push({ contentRevision, spec: change.spec });
+    if (change.start && !job.wasEnabled) this.#insertStart(id, change.start);
+    stored.job = {
+      ...job,
+      revision: job.revision + 1,
+      contentRevision,
+      wasEnabled: job.wasEnabled || change.spec.enabled || change.start !== undefined,
+      spec: change.spec,
+      updatedAtMs: this.clock.now(),
+    };
+    this.changed();
+    return stored.job;
+  }
+
+  delete(id: number): { droppedPlans: number } | undefined {
+    if (!this.jobs.delete(id)) return undefined;
+    let droppedPlans = 0;
+    for (const partition of this.partitions.values()) {
+      droppedPlans += partition.plans.get(id)?.length ?? 0;
+      partition.plans.delete(id);
+      partition.cursors.delete(id);
+    }
+    this.deleted.add(id);
+    this.changed();
+    return { droppedPlans };
+  }
+
+  /** The partition's row; one of a partition that nobody has claimed yet belongs to nobody. */
+  makePartition(topic: string, partition: number, liveFrom: number): StoredPartition {
+    const key = `${topic}/${partition}`;
+    const found = this.partitions.get(key);
+    if (found) {
+      // Start offsets of jobs can be stored before the partition was ever claimed.
+      if (found.epoch === 0) found.liveFrom = liveFrom;
+      return found;
+    }
+    const made: StoredPartition = {
+      epoch: 0,
+      owner: '',
+      liveFrom,
+      lastRead: null,
+      cursors: new Map(),
+      plans: new Map(),
+    };
+    this.partitions.set(key, made);
+    return made;
+  }
+
+  #insertStart(jobId: number, { topic, offsets }: Start): void {
+    for (const [partition, cursor] of offsets) {
+      const known = this.partitions.get(`${topic}/${partition}`);
+      const stored = known ?? this.makePartition(topic, partition, 0);
+      if (!stored.cursors.has(jobId)) stored.cursors.set(jobId, { jobId, cursor, detached: true });
+    }
+  }
+}
+
+class MemoryJobs implements JobStore {
+  readonly #stores: MemoryStores;
+  readonly #faults: StoreFaults;
+  readonly #loaded = new Set<number>();
+
+  constructor(stores: MemoryStores, faults: StoreFaults) {
+    this.#stores = stores;
+    this.#faults = faults;
+  }
+
+  create(accountId: string, spec: JobSpec, start: Start | undefined): Promise<Job> {
+    return this.#faults.pass('create', () => this.#stores.create(accountId, spec, start));
+  }
+
+  get(accountId: string, id: number): Promise<Job | undefined> {
+    return this.#faults.pass('get', () => this.#find(accountId, id));
+  }
+
+  list(accountId: string): Promise<readonly Job[]> {
+    return this.#faults.pass('list', () =>
+      [...this.#stores.jobs.values()]
+        .map(({ job }) => job)
+        .filter((job) => job.accountId === accountId),
+    );
+  }
+
+  update(
+    accountId: string,
+    id: number,
+    change: Parameters<JobStore['update']>[2],
+  ): Promise<Job | undefined> {
+    return this.#faults.pass('update', () =>
+      this.#find(accountId, id) ? this.#stores.update(id, change) : undefined,
+    );
+  }
+
+  delete(accountId: string, id: number): Promise<{ droppedPlans: number } | undefined> {
+    return this.#faults.pass('delete', () =>
+      this.#find(accountId, id) ? this.#stores.delete(id) : undefined,
+    );
+  }
+
+  loadAll(): ReturnType<JobStore['loadAll']> {
+    return this.#faults.pass('loadAll', () => {
+      const all = [...this.#stores.jobs.values()].map(({ job }) => job);
+      const jobs = all.filter(({ id }) => !this.#loaded.has(id) || !this.#stores.vanished.has(id));
+      for (const { id } of jobs) this.#loaded.add(id);
+      return { version: this.#stores.version, jobs };
+    });
+  }
+
+  loadContent(jobId: number, contentRevision: number): ReturnType<JobStore['loadContent']> {
+    return this.#faults.pass(
+      'loadContent',
+      () =>
+        this.#stores.jobs
+          .get(jobId)
+          ?.revisions.find((revision) => revision.contentRevision === contentRevision)?.spec,
+    );
+  }
+
+  deletedAmong(ids: readonly number[]): Promise<ReadonlySet<number>> {
+    return this.#faults.pass(
+      'deletedAmong',
+      () => new Set(ids.filter((id) => this.#stores.deleted.has(id))),
+    );
+  }
+
+  async watch(onChange: () => void): Promise<() => Promise<void>> {
+    const unwatch = this.#stores.watch(() => {
+      if (!this.#faults.severed) onChange();
+    });
+    return async () => unwatch();
+  }
+
+  #find(accountId: string, id: number): Job | undefined {
+    const job = this.#stores.jobs.get(id)?.job;
+    return job?.accountId === accountId ? job : undefined;
+  }
+}
