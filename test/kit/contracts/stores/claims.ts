@@ -130,13 +130,14 @@ export function fenceContract(suite: Suite): void {
       const job = await newJob(suite);
       const inserting = async (claimed: ClaimedPartition): Promise<Plan[]> => {
         const inserted: Plan[] = [];
-        let first = claimed.plans.at(-1)?.last ?? -1;
-        for (;;) {
-          const plan = planOf(job, first + 1, first + 1);
+        const first = (claimed.plans.at(-1)?.last ?? -1) + 1;
+        while (inserted.length < 1000) {
+          const offset = first + inserted.length;
+          const plan = planOf(job, offset, offset);
           if ((await progress().insertPlan(claimed, plan)) !== 'inserted') return inserted;
           inserted.push(plan);
-          first += 1;
         }
+        throw new Error('the next owner did not end this');
       };
       let running: Promise<Plan[]> = Promise.resolve([]);
       const planned: Plan[] = [];

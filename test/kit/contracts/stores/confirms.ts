@@ -107,6 +107,14 @@ export function confirmContract(suite: Suite): void {
       for (const first of [1, 5]) {
         expect(await confirm(claimed, job, first)).toEqual({ result: 'conflict' });
       }
+      await confirm(claimed, job, 0);
+      await progress().pin(claimed, {
+        liveFrom: 0,
+        lastRead: null,
+        cursors: [cursorOf(job, 50)],
+        idleJobIds: [],
+      });
+      expect(await confirm(claimed, job, 5)).toEqual({ result: 'conflict' });
     });
 
     it('ends the error of its job, and never moves last_complete backwards', async () => {
