@@ -2,8 +2,8 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AddressInfo } from 'node:net';
 import { createApi } from '@trailpush/api';
-import { createBatcher } from '@trailpush/batcher';
-import type { Job, RecordLog } from '@trailpush/core';
+import { createBatcher, type Batcher } from '@trailpush/batcher';
+import { ConfigError, messageOf, type Job, type RecordLog } from '@trailpush/core';
 import { LineEncoder } from '@trailpush/datasets';
 import {
   objectKey,
@@ -21,6 +21,7 @@ import {
   loadConfig,
   Readiness,
   systemClock,
+  type Config,
   type ConfigFlags,
   type Metrics,
   type ProgramSecrets,
@@ -76,15 +77,20 @@ export async function runServices(
     const policy = destinationPolicy(config);
     const world = { ...base, metrics, log, stores, secrets, events, policy };
     lifecycle.listen();
-    if (names.includes('batcher')) await startBatcher(world);
-    await startHttp(world, names, logger);
+    const batcher = names.includes('batcher') ? openBatcher(world) : undefined;
+    // First the port: when it is taken, nothing has been claimed from others. And while the batcher
+    // waits for what it needs, `/readyz` says so.
+    const url = await startHttp(world, names, logger);
+    await batcher?.start();
+    const { adminTokenFile } = secrets;
+    logger.info({ url, services: names, adminTokenFile }, 'trailpush is running');
   } catch (error) {
     await lifecycle.shutdown();
     throw error;
   }
 }
 
-async function startBatcher(world: World): Promise<void> {
+function openBatcher(world: World): Batcher {
   const { config, clock, log, stores, events, metrics, policy, lifecycle, readiness } = world;
   const logger = world.logger.child({ part: 'batcher' });
   const batcher = createBatcher({
@@ -107,14 +113,14 @@ async function startBatcher(world: World): Promise<void> {
   });
   lifecycle.defer('batcher', 20_000, () => batcher.stop());
   readiness.add('batcher', () => batcher.health());
-  await batcher.start();
+  return batcher;
 }
 
 async function startHttp(
   world: World,
   names: readonly ServiceName[],
   logger: RootLogger,
-): Promise<void> {
+): Promise<string> {
   const { config, log, stores, secrets, events, metrics, policy, lifecycle, readiness } = world;
   const app = createHttpServer({ logger, metrics, readiness });
   if (names.includes('api')) {
@@ -142,17 +148,28 @@ async function startHttp(
     );
   }
   lifecycle.defer('http', 5000, () => app.close());
-  await app.listen({ host: config.host, port: config.port });
-  const { port } = app.server.address() as AddressInfo;
-  const url = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`;
+  const url = await listen(app, config);
   // Who shares the data folder with this process finds it there; see `produce`.
   if (names.includes('api') && !config.kafka) {
     writeFileSync(join(config.dataFolder, ADDRESS_FILE), `${url}\n`);
   }
-  logger.info(
-    { url, services: names, adminTokenFile: secrets.adminTokenFile },
-    'trailpush is running',
-  );
+  return url;
+}
+
+async function listen(
+  app: ReturnType<typeof createHttpServer>,
+  { host, port }: Config,
+): Promise<string> {
+  try {
+    await app.listen({ host, port });
+  } catch (error) {
+    throw new ConfigError(
+      `cannot listen on ${host} port ${port} (${messageOf(error)}): ` +
+        'choose another port (--port, PORT) or address (--host, TRAILPUSH_HOST)',
+    );
+  }
+  const { port: chosenPort } = app.server.address() as AddressInfo;
+  return `http://${host.includes(':') ? `[${host}]` : host}:${chosenPort}`;
 }
 
 /** Logpush has four a zone; a self-hosted installation has its own idea of who may have how many. */

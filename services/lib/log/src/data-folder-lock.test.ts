@@ -54,7 +54,7 @@ describe('lockDataFolder', () => {
     const file = join(dir, 'file');
     writeFileSync(file, '');
     expect(() => lockDataFolder(join(file, 'data'))).toThrow(
-      /^data folder .* cannot be used: ENOTDIR/,
+      /^data folder .* cannot be used \(ENOTDIR.*TRAILPUSH_DATA/,
     );
   });
 });

@@ -46,7 +46,10 @@ function takeLock(dir: string, pidPath: string): Database.Database {
           'stop it, or choose another folder (--data, TRAILPUSH_DATA)',
       );
     }
-    throw new ConfigError(`data folder ${dir} cannot be used: ${messageOf(error)}`);
+    throw new ConfigError(
+      `data folder ${dir} cannot be used (${messageOf(error)}): ` +
+        'make it a writable folder, or choose another one (--data, TRAILPUSH_DATA)',
+    );
   }
 }
 

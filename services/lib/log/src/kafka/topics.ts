@@ -153,12 +153,23 @@ async function withAdmin<T>(
     retry: { retries: 4, initialRetryTime: 200, maxRetryTime: 2_000 },
   });
   const admin = kafka.admin();
+  let connected = false;
   try {
     await admin.connect();
+    connected = true;
     return await work(admin);
   } catch (error) {
-    throw new LogUnavailableError(`${failure}: ${messageOf(error)}`, { cause: error });
+    const problem = messageOf(error);
+    const message = connected ? `${failure}: ${problem}` : unreachable(options, problem);
+    throw new LogUnavailableError(message, { cause: error });
   } finally {
     await admin.disconnect();
   }
+}
+
+function unreachable({ brokers }: KafkaAddress, problem: string): string {
+  return (
+    `Kafka at ${brokers.join(',')} cannot be used (${problem}): ` +
+    'check that it runs and that KAFKA_BROKERS, KAFKA_SSL and KAFKA_SASL_* are right'
+  );
 }
