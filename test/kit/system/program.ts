@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import { join, resolve } from 'node:path';
 
-const TRAILPUSH = resolve(import.meta.dirname, '../../../services/cli/bin/trailpush.js');
+export const TRAILPUSH = resolve(import.meta.dirname, '../../../services/cli/bin/trailpush.js');
 export const ADMIN_TOKEN = 'test-admin-token';
 const START_WITHIN_MS = 60_000;
 /** What a failed test shows of the program's last words. */
