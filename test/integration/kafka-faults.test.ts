@@ -88,11 +88,17 @@ describe.skipIf(kafka === undefined)(`Kafka under faults${reason ? ` (${reason})
     const before = writers.acknowledged.length;
     await until('the writers are at work again', () => writers.acknowledged.length > before + 500);
     await writers.stop();
-    // The broker was back in time for every retry, so that each value is in the log exactly once.
-    expect(writers.failures).toEqual([]);
-    await until('everything is read', () => readers.count() >= writers.attempted.length);
-    const found = readers.records.flatMap(valuesOf);
-    expect(found.toSorted()).toEqual(writers.acknowledged.toSorted());
+    // A broker that takes longer to come back than an append waits leaves the caller in doubt: such a
+    // record may be in the log or not.
+    const doubtful = writers.attempted.length - writers.acknowledged.length;
+    expect(writers.failures).toHaveLength(doubtful);
+    const found = (): Set<string | null> => new Set(readers.records.flatMap(valuesOf));
+    await until('every acknowledged record is read', () => {
+      const values = found();
+      return writers.acknowledged.every((value) => values.has(value));
+    });
+    expect(readers.count()).toBe(found().size);
+    expect(found().size).toBeLessThanOrEqual(writers.attempted.length);
     for (const records of readers.records) {
       const offsets = records.map(({ offset }) => offset);
       expect(offsets).toEqual(offsets.toSorted((a, b) => a - b));
@@ -112,7 +118,7 @@ describe.skipIf(kafka === undefined)(`Kafka under faults${reason ? ` (${reason})
     }
     await writers.stop();
     const found = (await readAll(log)).flatMap(({ records }) => valuesOf(records));
-    expect(writers.failures).toEqual([]);
+    expect(writers.failures.map(String)).toEqual([]);
     expect(found.toSorted()).toEqual(writers.acknowledged.toSorted());
   });
 
@@ -131,17 +137,20 @@ describe.skipIf(kafka === undefined)(`Kafka under faults${reason ? ` (${reason})
     expect(readers.records.flatMap(valuesOf).toSorted()).toEqual(writers.acknowledged.toSorted());
   });
 
-  it('holds its partitions through a restart of the broker', async () => {
+  it('holds its partitions again soon after a restart of the broker', async () => {
     const assignments: Assignment[] = [];
     const membership = await log.joinGroup('restarted', (a) => assignments.push(a));
     await until('the member holds all', () => assignments.at(-1)?.partitions.length === 3);
     await broker.kill();
     await broker.restart();
-    await until('all is well', () => log.health() === undefined, 60_000);
-    await membership.commit(new Map([[0, 1]]));
+    // A restart that outlasts the session is told as a loss, and followed by another join.
+    const commit = async (): Promise<number | undefined> => {
+      await membership.commit(new Map([[0, 1]]));
+      return (await topic.committed('restarted')).get(0);
+    };
+    await expect.poll(commit, { timeout: 30_000 }).toBe(1);
+    await until('the member holds all', () => assignments.at(-1)?.partitions.length === 3);
     await membership.leave();
-    expect(assignments.at(-1)?.partitions).toEqual([0, 1, 2]);
-    expect((await topic.committed('restarted')).get(0)).toBe(1);
   });
 
   it('tells of a broker that is silent, and gives the partitions up in time', async () => {

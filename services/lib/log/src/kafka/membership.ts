@@ -155,7 +155,11 @@ export class KafkaMembership implements GroupMembership {
   /** What a refusal means for the membership. */
   #obey(error: unknown): void {
     if (!(error instanceof GroupError)) return;
-    if (error.code === ErrorCode.rebalanceInProgress) this.#mustJoin = true;
+    if (error.code === ErrorCode.rebalanceInProgress) {
+      this.#mustJoin = true;
+      // It was an answer: the session must last as long as the join that follows may take.
+      this.#lastContactMs = this.#options.clock.monotonic();
+    }
     if (error.code === ErrorCode.unknownMember || error.code === ErrorCode.illegalGeneration) {
       this.#memberId = '';
       this.#lose();
