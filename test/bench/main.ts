@@ -7,6 +7,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { NODE_ENVIRONMENT, NODE_FLAGS } from '@trailpush/cli/node-settings';
 import { startKafka } from '../kit/kafka/index.ts';
 import { startS3 } from '../kit/s3/index.ts';
 import type { Run, RunResult } from './deliver.ts';
@@ -28,10 +29,12 @@ const folder = mkdtempSync(join(tmpdir(), 'trailpush-bench-'));
 const fileRoot = join(folder, 'files');
 mkdirSync(fileRoot);
 
-/** Runs a child and gives the last line of its output. */
+/** Runs a child, with Node set as the program sets it, and gives the last line of its output. */
 async function child(script: string, ...args: string[]): Promise<string> {
-  const process_ = spawn(process.execPath, [join(import.meta.dirname, script), ...args], {
+  const command = [...NODE_FLAGS, join(import.meta.dirname, script), ...args];
+  const process_ = spawn(process.execPath, command, {
     stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, ...NODE_ENVIRONMENT },
   });
   let output = '';
   process_.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));

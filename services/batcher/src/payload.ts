@@ -1,19 +1,13 @@
 import { createHash } from 'node:crypto';
 import { constants, crc32, deflateRaw, type ZlibOptions } from 'node:zlib';
 import type { MemoryBudget } from './memory-budget.ts';
+import { giveSlice, SLICE_BYTES, takeSlice } from './slice-pool.ts';
 
 /**
  * Version of everything that turns a range of offsets into payload bytes. It is stored with each plan:
  * a payload that differs under one version is a fault, under another it is an upgrade.
  */
 export const ENCODER_VERSION = 1;
-
-/**
- * Payload bytes of one deflate slice. Slices are cut at multiples of it, wherever lines end, so that
- * equal payloads compress to equal bytes. Larger slices compress no better (under 1 % at 1 MiB) and hold
- * more memory in each open batch; smaller ones cost a call each.
- */
-export const SLICE_BYTES = 512 * 1024;
 
 /** Most open batches of a quiet system hold a few lines only, so buffers start small and double. */
 const FIRST_BUFFER_BYTES = 16 * 1024;
@@ -91,6 +85,7 @@ export class PayloadBuilder {
   /** Gives the memory back. Safe at any time and twice, also while slices are being compressed. */
   release(): void {
     this.#released = true;
+    if (this.#slice) giveSlice(this.#slice);
     this.#slice = undefined;
     this.#pieces.length = 0;
     this.#hold(-this.#heldBytes);
@@ -108,7 +103,7 @@ export class PayloadBuilder {
     if (old && old.length >= needed) return old;
     let size = old?.length ?? FIRST_BUFFER_BYTES;
     while (size < needed) size *= 2;
-    const grown = Buffer.allocUnsafeSlow(Math.min(size, SLICE_BYTES));
+    const grown = size < SLICE_BYTES ? Buffer.allocUnsafeSlow(size) : takeSlice();
     old?.copy(grown, 0, 0, this.#filled);
     this.#slice = grown;
     this.#hold(grown.length - (old?.length ?? 0));
@@ -127,6 +122,7 @@ export class PayloadBuilder {
     const piece = new Promise<Uint8Array | undefined>((resolve, reject) => {
       deflateRaw(raw, { ...this.#options, finishFlush }, (error, compressed) => {
         this.#budget.compressing(-raw.length);
+        giveSlice(buffer);
         if (this.#released) resolve(undefined);
         else if (error) reject(error);
         else {

@@ -52,16 +52,25 @@ export async function getJob(
   return ((await answer.json()) as Envelope<Record<string, unknown>>).result;
 }
 
-/** Sends lines. True when they are durable; false or an error when nobody knows. */
-export async function ingest(url: string, lines: readonly string[]): Promise<boolean> {
+/** Sends lines. `message` is the first error of the answer, when there is one. */
+export async function postEvents(
+  url: string,
+  lines: readonly string[],
+): Promise<{ status: number; message: string }> {
   const answer = await fetch(`${url}/ingest/v1/events`, {
     method: 'POST',
     headers: { ...HEADERS, 'content-type': 'application/x-ndjson' },
     body: `${lines.join('\n')}\n`,
   });
-  const text = await answer.text();
-  if (answer.status === 400) throw new Error(`lines were refused: ${text}`);
-  return answer.status === 202;
+  const { errors } = (await answer.json()) as Envelope<unknown>;
+  return { status: answer.status, message: errors[0]?.message ?? '' };
+}
+
+/** Sends lines. True when they are durable; false or an error when nobody knows. */
+export async function ingest(url: string, lines: readonly string[]): Promise<boolean> {
+  const { status, message } = await postEvents(url, lines);
+  if (status === 400) throw new Error(`lines were refused: ${message}`);
+  return status === 202;
 }
 
 export async function metric(url: string, name: string): Promise<number> {

@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { join, resolve } from 'node:path';
 
@@ -42,6 +43,12 @@ export class Program {
 
   get pid(): number {
     return this.#child?.pid ?? 0;
+  }
+
+  /** The most memory that was ever resident, as Linux counts it. */
+  get peakResidentBytes(): number {
+    const status = readFileSync(`/proc/${this.pid}/status`, 'utf8');
+    return Number(/^VmHWM:\s+(\d+) kB/m.exec(status)?.[1]) * 1024;
   }
 
   /** Starts it (again) and waits until it is ready. */
