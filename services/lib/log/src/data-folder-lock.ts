@@ -48,7 +48,7 @@ function takeLock(dir: string, pidPath: string): Database.Database {
     }
     throw new ConfigError(
       `data folder ${dir} cannot be used (${messageOf(error)}): ` +
-        'make it a writable folder, or choose another one (--data, TRAILPUSH_DATA)',
+        'make it a writable folder with free space, or choose another one (--data, TRAILPUSH_DATA)',
     );
   }
 }
