@@ -134,12 +134,17 @@ export class RandomBatcherRun {
     switch (trouble) {
       case 'kill':
         if (alive.length === 0) return this.#start();
-        { this.#random.pick(alive).kill({ expel: this.#random.chance(0.7) }); return; }
+        {
+          this.#random.pick(alive).kill({ expel: this.#random.chance(0.7) });
+          return;
+        }
       case 'zombie':
         if (alive.length > 0) world.topic.expel(this.#random.pick(alive).log);
         return this.#start();
-      case 'rebalance':
-        { world.topic.rebalance(); return; }
+      case 'rebalance': {
+        world.topic.rebalance();
+        return;
+      }
       case 'second process':
         if (alive.length < 3) await this.#start();
         return;
@@ -150,12 +155,16 @@ export class RandomBatcherRun {
       }
       case 'store away':
       case 'store slow':
-      case 'lost answers':
-        { this.#troubleStores(trouble, alive); return; }
+      case 'lost answers': {
+        this.#troubleStores(trouble, alive);
+        return;
+      }
       case 'place down':
       case 'place slow':
-      case 'unseen deliveries':
-        { this.#troublePlace(trouble, place); return; }
+      case 'unseen deliveries': {
+        this.#troublePlace(trouble, place);
+        return;
+      }
       case 'log away':
         world.topic.unavailable = !world.topic.unavailable;
         return;
@@ -164,11 +173,16 @@ export class RandomBatcherRun {
       case 'new job':
         if (this.#jobs.size < 6) this.#createJob();
         return;
-      case 'bad records':
-        { this.#appendBadRecords(); return; }
+      case 'bad records': {
+        this.#appendBadRecords();
+        return;
+      }
       case 'vanish':
         if (job) world.stores.vanished.add(job.id);
-        { world.stores.changed(); return; }
+        {
+          world.stores.changed();
+          return;
+        }
       case 'disable':
       case 'delete job':
       case 'content':

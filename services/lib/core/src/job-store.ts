@@ -28,7 +28,12 @@ export interface JobStore {
   update(
     accountId: string,
     id: number,
-    change: { spec: JobSpec; expectedRevision: number; contentChanged: boolean; start: Start | undefined },
+    change: {
+      spec: JobSpec;
+      expectedRevision: number;
+      contentChanged: boolean;
+      start: Start | undefined;
+    },
   ): Promise<Job | undefined>;
   /** Drops the job, its cursors and open plans, and keeps a deletion record. Undefined: no such job. */
   delete(accountId: string, id: number): Promise<{ droppedPlans: number } | undefined>;

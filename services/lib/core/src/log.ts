@@ -76,7 +76,10 @@ export interface RecordLog {
    * Joins a consumer group. `onAssignment` is called synchronously at every join, also when nothing
    * changed, and with no partitions when the membership was lost; the log joins again by itself.
    */
-  joinGroup(groupId: string, onAssignment: (assignment: Assignment) => void): Promise<GroupMembership>;
+  joinGroup(
+    groupId: string,
+    onAssignment: (assignment: Assignment) => void,
+  ): Promise<GroupMembership>;
   /**
    * Appends records; resolves when every one of them is durable (acks=all, or synced to disk).
    * @throws RecordTooLargeError naming the record; nothing of the call was appended.

@@ -166,7 +166,10 @@ export interface ProgressStore {
     plan: { jobId: number; first: number; confirmedAtMs: number },
   ): Promise<ConfirmPlanResult>;
   /** Another encoder, another payload: the same key gets a new hash. Also gives open plans a new place. */
-  replacePlan(ownership: Ownership, plan: Plan): Promise<'replaced' | 'stale' | 'conflict' | 'key_taken'>;
+  replacePlan(
+    ownership: Ownership,
+    plan: Plan,
+  ): Promise<'replaced' | 'stale' | 'conflict' | 'key_taken'>;
   /** Open plans and cursor of one job in one partition, for reloading after a `conflict`. */
   loadJob(
     ownership: Ownership,

@@ -37,8 +37,10 @@ function parseWriter(schema: AvroSchema): avro.Type {
 
 /** What is wrong, or undefined. Only our own schema's shapes occur on the reader's side. */
 function findMisfit(reader: avro.Type, writer: avro.Type, path: string): string | undefined {
-  if (isUnion(writer)) return firstFitting(writer.types, (branch) => findMisfit(reader, branch, path));
-  if (isUnion(reader)) return firstFitting(reader.types, (branch) => findMisfit(branch, writer, path));
+  if (isUnion(writer))
+    return firstFitting(writer.types, (branch) => findMisfit(reader, branch, path));
+  if (isUnion(reader))
+    return firstFitting(reader.types, (branch) => findMisfit(branch, writer, path));
   if (writer instanceof NanosecondTime) return `${path} counts nanoseconds, not microseconds`;
   if (reader instanceof avro.types.RecordType && writer instanceof avro.types.RecordType) {
     return findRecordMisfit(reader, writer, path);
