@@ -64,8 +64,8 @@ export class BatcherWorld {
     this.stores = new MemoryStores(clock, {
       confirmed: (plan) => {
         const kept = this.places.at(plan.location).objects.get(plan.key);
-        if (kept?.payloadHash === plan.payloadHash) return;
-        throw this.stores.broken(`${plan.key} was confirmed without lying at ${plan.location}`);
+        const isKept = kept?.payloadHash === plan.payloadHash;
+        this.stores.mustHold(isKept, `${plan.key} was confirmed without lying at ${plan.location}`);
       },
     });
     this.places = new ScriptedPlaces({
@@ -135,9 +135,15 @@ export class BatcherWorld {
   }
 
   async start(options: ProcessOptions = {}): Promise<BatcherProcess> {
+    const process = this.newProcess(options);
+    await process.start();
+    return process;
+  }
+
+  /** A process that was not started yet. */
+  newProcess(options: ProcessOptions = {}): BatcherProcess {
     const process = new BatcherProcess(this, options);
     this.processes.push(process);
-    await process.start();
     return process;
   }
 
@@ -198,7 +204,7 @@ export class BatcherWorld {
 
   /**
    * As `faults`, over all places together: a job that moved may have left an object whose answer was
-   * lost at the old place, so that an event may lie at two places, but never twice at one.
+   * lost in its old folder, so that an event may lie in two folders, but never twice in one.
    */
   faultsEverywhere(
     jobId: number,
@@ -208,13 +214,17 @@ export class BatcherWorld {
     const missing = new Set(this.owed(jobId, matches));
     const allowed = new Set(nothingElse ? missing : this.owed(jobId));
     const faults: string[] = [];
-    for (const location of this.places.places.keys()) {
-      const seen = new Set<string>();
-      for (const id of this.delivered(jobId, location)) {
-        if (seen.has(id)) faults.push(`${id} lies twice at ${location}`);
-        if (!allowed.has(id)) faults.push(`${id} is not owed`);
-        seen.add(id);
-        missing.delete(id);
+    const seen = new Set<string>();
+    for (const { objects } of this.places.places.values()) {
+      for (const { location, key, lines, metadata } of objects.values()) {
+        if (metadata.jobId !== jobId) continue;
+        const folder = `${location}/${key.slice(0, key.lastIndexOf('/'))}`;
+        for (const id of lines.map((line) => String(line['AuditLogID']))) {
+          if (seen.has(`${folder} ${id}`)) faults.push(`${id} lies twice in ${folder}`);
+          if (!allowed.has(id)) faults.push(`${id} is not owed`);
+          seen.add(`${folder} ${id}`);
+          missing.delete(id);
+        }
       }
     }
     return [...faults, ...[...missing].map((id) => `${id} is missing`)];
@@ -283,6 +293,7 @@ export class BatcherProcess {
     this.alive = false;
     this.clock.kill();
     this.faults.severed = true;
+    this.log.severed = true;
     if (expel) this.#world.topic.expel(this.log);
   }
 }

@@ -167,15 +167,20 @@ export class MemoryTopic {
   }
 
   /**
-   * The session of a process has expired: others get its partitions, and it is told nothing, as when
-   * it hangs or is cut off.
+   * The session of a process has expired: others get its partitions. It is told only when the returned
+   * function is called, as when it hangs or is cut off for a while.
    */
-  expel(log: MemoryLog): void {
+  expel(log: MemoryLog): () => void {
+    const tells: (() => void)[] = [];
     for (const group of this.#groups.values()) {
       for (const member of group.members.filter((of) => of.log === log)) {
         this.#remove(group, member);
+        tells.push(() => member.onAssignment({ generation: group.generation, partitions: [] }));
       }
     }
+    return () => {
+      for (const tell of tells) tell();
+    };
   }
 
   #remove(group: Group, member: Member): void {
@@ -204,6 +209,8 @@ export class MemoryLog implements RecordLog {
   readonly #broker: MemoryTopic;
   readonly #clock: Clock;
   readonly #readers = new Set<MemoryReader>();
+  /** Set by a kill: nothing is answered any more. */
+  severed = false;
   #closed = false;
 
   constructor(broker: MemoryTopic, clock: Clock) {
@@ -218,6 +225,7 @@ export class MemoryLog implements RecordLog {
   }
 
   async bounds(): Promise<readonly PartitionBounds[]> {
+    if (this.severed) return never();
     this.#throwIfAway();
     return this.#broker.bounds();
   }
@@ -234,8 +242,12 @@ export class MemoryLog implements RecordLog {
     groupId: string,
     onAssignment: (assignment: Assignment) => void,
   ): Promise<GroupMembership> {
+    if (this.severed) return never();
     if (this.#closed) throw new LogClosedError('the log is closed');
-    return this.#broker.join(groupId, { log: this, onAssignment, partitions: [] });
+    const hear = (assignment: Assignment): void => {
+      if (!this.severed) onAssignment(assignment);
+    };
+    return this.#broker.join(groupId, { log: this, onAssignment: hear, partitions: [] });
   }
 
   async append(records: readonly AppendRecord[]): Promise<void> {
@@ -342,6 +354,10 @@ class MemoryReader implements PartitionReader {
 
 function emptyPartition(): MemoryPartition {
   return { records: [], start: 0, end: 0, lastTimestampMs: 0, waiting: new Set() };
+}
+
+function never<T>(): Promise<T> {
+  return new Promise(() => undefined);
 }
 
 function wake(partition: MemoryPartition): void {

@@ -1,6 +1,7 @@
 import type {
   ClaimedPartition,
   ConfirmPlanResult,
+  CursorRow,
   DeadLetter,
   Gap,
   InsertPlanResult,
@@ -42,8 +43,10 @@ export class MemoryProgress implements ProgressStore {
         liveFrom,
         lastRead,
         incarnation: this.#stores.incarnations.get(topic) ?? 1,
-        cursors: [...stored.cursors.values()],
-        plans: [...stored.plans.values()].flat(),
+        cursors: [...stored.cursors.values()].toSorted((a, b) => a.jobId - b.jobId),
+        plans: [...stored.plans.values()]
+          .flat()
+          .toSorted((a, b) => a.jobId - b.jobId || a.first - b.first),
       };
     });
   }
@@ -52,29 +55,13 @@ export class MemoryProgress implements ProgressStore {
     return this.#faults.pass('pin', () => {
       const stored = this.#owned(ownership);
       if (!stored) return false;
-      if (pin.liveFrom < stored.liveFrom) {
-        throw this.#stores.broken(`live_from went back from ${stored.liveFrom} to ${pin.liveFrom}`);
-      }
+      const liveFrom = Math.max(stored.liveFrom, pin.liveFrom);
+      this.#mustHold(liveFrom === pin.liveFrom, `live_from would go back to ${pin.liveFrom}`);
       for (const row of pin.cursors) {
-        if (!this.#stores.jobs.has(row.jobId)) continue;
-        const known = stored.cursors.get(row.jobId);
-        const head = stored.plans.get(row.jobId)?.[0];
-        if (head && row.cursor > head.first) {
-          throw this.#stores.broken(
-            `job ${row.jobId}: a pin moves the cursor to ${row.cursor}, past the plan at ${head.first}`,
-          );
-        }
-        // Without a row the job owes from `live_from` on.
-        if (!known && row.cursor < stored.liveFrom) {
-          throw this.#stores.broken(
-            `job ${row.jobId}: a new cursor ${row.cursor} lies below live_from ${stored.liveFrom}`,
-          );
-        }
-        const cursor = Math.max(known?.cursor ?? 0, row.cursor);
-        stored.cursors.set(row.jobId, { ...row, cursor });
+        if (this.#stores.jobs.has(row.jobId)) this.#pinCursor(stored, row);
       }
-      for (const jobId of pin.idleJobIds) this.#dropIdle(stored, jobId, pin.liveFrom);
-      stored.liveFrom = pin.liveFrom;
+      for (const jobId of pin.idleJobIds) this.#dropIdle(stored, jobId, liveFrom);
+      stored.liveFrom = liveFrom;
       if (pin.lastRead && pin.lastRead.offset >= (stored.lastRead?.offset ?? 0)) {
         stored.lastRead = pin.lastRead;
       }
@@ -96,11 +83,9 @@ export class MemoryProgress implements ProgressStore {
       if (tail === undefined ? plan.first < stored.liveFrom : plan.first !== tail)
         return 'conflict';
       if (this.#isTaken(plan)) return 'key_taken';
-      if (plan.last < plan.first)
-        throw this.#stores.broken(`plan ${plan.key} ends before it begins`);
-      if (plans.length >= MAX_OPEN_PLANS) {
-        throw this.#stores.broken(`job ${plan.jobId} has more than ${MAX_OPEN_PLANS} open plans`);
-      }
+      this.#mustHold(plan.last >= plan.first, `plan ${plan.key} ends before it begins`);
+      const isFew = plans.length < MAX_OPEN_PLANS;
+      this.#mustHold(isFew, `job ${plan.jobId} has more than ${MAX_OPEN_PLANS} open plans`);
       stored.plans.set(plan.jobId, [...plans, plan]);
       if (!row) {
         const { jobId, first } = plan;
@@ -130,13 +115,15 @@ export class MemoryProgress implements ProgressStore {
       }
       if (!row || row.cursor !== plans[0]?.first) return { result: 'conflict' };
       this.#stores.watcher.confirmed?.(plan);
-      const marked = plans.with(place, { ...plan, confirmed: true });
+      const done = plan.confirmed ? plan : { ...plan, confirmed: true };
+      if (!plan.confirmed) this.#stores.confirmedAt.set(done, confirmedAtMs);
+      const marked = plans.with(place, done);
       const open = marked.findIndex(({ confirmed }) => !confirmed);
       const popped = open < 0 ? marked : marked.slice(0, open);
       const rest = marked.slice(popped.length);
       if (rest.length > 0) stored.plans.set(jobId, rest);
       else stored.plans.delete(jobId);
-      for (const done of popped) this.#toLedger(ownership, done, confirmedAtMs);
+      for (const head of popped) this.#toLedger(ownership, head);
       const cursor = (popped.at(-1)?.last ?? row.cursor - 1) + 1;
       stored.cursors.set(jobId, { ...row, cursor });
       this.#stores.setStatus(jobId, { lastErrorMs: null, errorMessage: null });
@@ -176,13 +163,14 @@ export class MemoryProgress implements ProgressStore {
       if (!stored) return false;
       if (!this.#stores.jobs.has(gap.jobId)) return true;
       if (stored.plans.has(gap.jobId)) {
-        throw this.#stores.broken(`job ${gap.jobId} has open plans below the gap at ${gap.from}`);
+        this.#mustHold(false, `job ${gap.jobId} has open plans below the gap at ${gap.from}`);
+        throw new Error(`job ${gap.jobId} has open plans`);
       }
-      const known = stored.cursors.get(gap.jobId);
-      if (!this.#stores.gaps.some((stored) => isSameGap(stored, gap))) this.#stores.gaps.push(gap);
-      const cursor = Math.max(gap.to, known?.cursor ?? stored.liveFrom);
-      const detached = known?.detached ?? false;
-      stored.cursors.set(gap.jobId, { jobId: gap.jobId, cursor, detached });
+      if (!this.#stores.gaps.some((known) => isSameGap(known, gap))) this.#stores.gaps.push(gap);
+      const row = stored.cursors.get(gap.jobId);
+      if (gap.to <= (row?.cursor ?? stored.liveFrom)) return true;
+      const { jobId, to: cursor } = gap;
+      stored.cursors.set(jobId, { jobId, cursor, detached: row?.detached ?? false });
       return true;
     });
   }
@@ -207,12 +195,15 @@ export class MemoryProgress implements ProgressStore {
         .filter(({ topic, partition }) => topic === range.topic && partition === range.partition)
         .filter(({ offset, id }) => offset >= range.first && offset <= range.last && id <= maxId)
         .filter(({ jobId }) => jobId === null)
-        .map(({ offset }) => offset),
+        .map(({ offset }) => offset)
+        .toSorted((a, b) => a - b),
     );
   }
 
   listDeadLetters(limit: number): Promise<readonly DeadLetter[]> {
-    return this.#faults.pass('listDeadLetters', () => this.#stores.deadLetters.slice(-limit));
+    return this.#faults.pass('listDeadLetters', () =>
+      this.#stores.deadLetters.slice(-limit).toReversed(),
+    );
   }
 
   listGaps(jobId: number): Promise<readonly Gap[]> {
@@ -238,15 +229,32 @@ export class MemoryProgress implements ProgressStore {
     return stored?.epoch === epoch ? stored : undefined;
   }
 
+  #mustHold(holds: boolean, rule: string): void {
+    this.#stores.mustHold(holds, rule);
+  }
+
+  #pinCursor(stored: StoredPartition, row: CursorRow): void {
+    const { jobId } = row;
+    const known = stored.cursors.get(jobId);
+    const head = stored.plans.get(jobId)?.[0];
+    const isPlanned = head !== undefined && row.cursor > head.first;
+    this.#mustHold(
+      !isPlanned,
+      `job ${jobId}: a pin at ${row.cursor} passes the plan at ${head?.first}`,
+    );
+    // Without a row the job owes from `live_from` on.
+    const isBack = !known && row.cursor < stored.liveFrom;
+    this.#mustHold(!isBack, `job ${jobId}: a new cursor ${row.cursor} lies below live_from`);
+    const cursor = isPlanned ? head.first : Math.max(known?.cursor ?? 0, row.cursor);
+    stored.cursors.set(jobId, { ...row, cursor });
+  }
+
   #dropIdle(stored: StoredPartition, jobId: number, liveFrom: number): void {
     const row = stored.cursors.get(jobId);
     if (!row) return;
-    if (stored.plans.has(jobId) || row.cursor > liveFrom) {
-      throw this.#stores.broken(
-        `job ${jobId} at ${row.cursor} is called idle, with open plans or beyond ${liveFrom}`,
-      );
-    }
-    stored.cursors.delete(jobId);
+    const isIdle = !stored.plans.has(jobId) && row.cursor <= liveFrom;
+    this.#mustHold(isIdle, `job ${jobId} at ${row.cursor} is called idle below ${liveFrom}`);
+    if (isIdle) stored.cursors.delete(jobId);
   }
 
   /** True when (location, key) names another object, be it in a plan or in the ledger. */
@@ -265,11 +273,12 @@ export class MemoryProgress implements ProgressStore {
     return this.#stores.ledger.some(isNamesake);
   }
 
-  #toLedger({ topic }: Ownership, plan: Plan, confirmedAtMs: number): void {
+  #toLedger({ topic }: Ownership, plan: Plan): void {
     const { jobId, partition, first, last, location, key, payloadHash } = plan;
     const { records, payloadBytes, maxTimestampMs } = plan;
     const range = { jobId, topic, partition, first, last };
     const object = { location, key, payloadHash, records, payloadBytes, maxTimestampMs };
+    const confirmedAtMs = this.#stores.confirmedAt.get(plan) ?? 0;
     this.#stores.ledger.push({ ...range, ...object, confirmedAtMs });
     const lastCompleteMs = this.#stores.jobs.get(jobId)?.job.status.lastCompleteMs ?? 0;
     this.#stores.setStatus(jobId, { lastCompleteMs: Math.max(lastCompleteMs, maxTimestampMs) });

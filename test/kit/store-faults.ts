@@ -16,6 +16,8 @@ export class StoreFaults {
   unavailable = false;
   /** Set by a kill: no call takes effect any more. */
   severed = false;
+  /** Told of a call that never comes back. */
+  onHang: () => void = () => undefined;
   calls = 0;
   readonly #clock: Clock;
 
@@ -28,10 +30,17 @@ export class StoreFaults {
     const fate = this.fateOf({ name, number });
     const latencyMs = this.latencyMs();
     if (latencyMs > 0) await this.#clock.sleep(latencyMs);
-    if (fate === 'hang before' || this.severed) return never();
+    if (this.severed) return never();
+    if (fate === 'hang before') {
+      this.onHang();
+      return never();
+    }
     if (this.unavailable || fate === 'fail') throw new StoreUnavailableError('the store is away');
     const result = run();
-    if (fate === 'hang after') return never();
+    if (fate === 'hang after') {
+      this.onHang();
+      return never();
+    }
     if (fate === 'lose answer') throw new StoreUnavailableError(`no answer to ${name}`);
     return result;
   }

@@ -12,6 +12,8 @@ import { Partition, type PartitionEnd } from './partition.ts';
 import type { Shared } from './shared.ts';
 
 const RECLAIM_MS = 1000;
+/** Between two processes that both take a partition for theirs, so that each gets something done. */
+const MAX_RECLAIM_MS = 30_000;
 /** A partition that a person must look at is tried again this often, since the person may have done so. */
 const RECHECK_STOPPED_MS = 60_000;
 
@@ -97,17 +99,23 @@ export class Claims {
     const { signal } = released;
     const holding: Holding = { number, released, partition: undefined, stopped: undefined };
     this.#holdings.set(number, holding);
+    let pauseMs = RECLAIM_MS;
     while (!signal.aborted && !this.#isClosing) {
+      const startedMs = this.#shared.clock.monotonic();
       try {
         const error = await this.#claimAndServe(holding);
         if (error !== undefined) {
           this.#logger.warn({ partition: number, error: messageOf(error) }, 'a partition was lost');
         }
+        const heldMs = this.#shared.clock.monotonic() - startedMs;
+        const wasShort = error !== undefined && heldMs < MAX_RECLAIM_MS;
+        pauseMs = wasShort ? Math.min(MAX_RECLAIM_MS, pauseMs * 2) : RECLAIM_MS;
       } catch (error) {
         const fields = { partition: number, error: messageOf(error) };
         this.#logger.warn(fields, 'a partition cannot be claimed yet');
+        pauseMs = RECLAIM_MS;
       }
-      const pauseMs = holding.stopped === undefined ? RECLAIM_MS : RECHECK_STOPPED_MS;
+      if (holding.stopped !== undefined) pauseMs = RECHECK_STOPPED_MS;
       await this.#shared.clock.sleep(pauseMs, signal).catch(() => undefined);
     }
   }

@@ -173,8 +173,9 @@ export class FencedProgress {
       if (!kept) throw new LostPartitionError();
       const { jobId, to } = gap;
       const stored = this.rows.get(jobId);
-      const cursor = Math.max(to, stored?.cursor ?? 0);
-      this.rows.set(jobId, { jobId, cursor, detached: stored?.detached ?? false });
+      if (to > (stored?.cursor ?? this.#liveFrom)) {
+        this.rows.set(jobId, { jobId, cursor: to, detached: stored?.detached ?? false });
+      }
       apply();
     });
   }

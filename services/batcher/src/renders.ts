@@ -20,6 +20,8 @@ export interface RenderOwner {
 /** The bodies that the catch-up lane of one partition is making again. */
 export class Renders {
   list: Render[] = [];
+  /** How many may be under way: one after memory ran out, and more with each that was finished. */
+  #limit = MAX_RENDERS;
   readonly #owner: RenderOwner;
   readonly #shared: Shared;
 
@@ -33,7 +35,7 @@ export class Renders {
     this.#keep((render) => render.isWanted);
     for (const track of [...this.#owner.tracks]) {
       for (const delivery of [...track.deliveries]) {
-        const limit = this.#shared.budget.underPressure ? 1 : MAX_RENDERS;
+        const limit = this.#shared.budget.underPressure ? 1 : this.#limit;
         if (this.list.length >= limit || signal.aborted) return;
         const { plan } = delivery;
         if (!plan || !delivery.wantsBody) continue;
@@ -56,6 +58,7 @@ export class Renders {
     const done = this.list.filter((render) => render.done);
     this.list = this.list.filter((render) => !render.done);
     for (const render of done) {
+      this.#limit = Math.min(MAX_RENDERS, this.#limit * 2);
       try {
         await render.finish();
       } catch (error) {
@@ -79,6 +82,7 @@ export class Renders {
 
   /** Gives up all but the oldest; they are begun again when there is room. */
   keepOne(): void {
+    this.#limit = 1;
     const [first] = this.list;
     this.#keep((render) => render === first);
   }

@@ -1,0 +1,174 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { BatcherWorld } from '@trailpush/test/kit/batcher-world.ts';
+
+let world: BatcherWorld;
+afterEach(() => {
+  world.close();
+  expect(world.violations()).toEqual([]);
+});
+
+const TOPIC = 'audit.events';
+const RETRY = { verdict: { kind: 'retry' }, message: 'HTTP 503' } as const;
+
+function bucket(location = 'bucket') {
+  return world.places.at(location);
+}
+
+function messages(): string[] {
+  return world.logged.lines.map(({ message }) => message);
+}
+
+describe('a log that has lost records to retention', () => {
+  it('before a job read them is a gap of that job alone, and delivery goes on behind it', async () => {
+    world = new BatcherWorld({ maxReadRecords: 10 });
+    const behind = world.createJob({ place: 'down', maxUploadRecords: 5 });
+    const other = world.createJob({ place: 'up', maxUploadRecords: 5 });
+    await world.start();
+    bucket('down').answer = () => RETRY;
+    world.produce('acme', 100);
+    await world.advance(20_000);
+    world.topic.trim(0, 60);
+    bucket('down').answer = () => 'deliver';
+    await world.advance(400_000);
+    const [gap] = world.stores.gaps;
+    expect(world.stores.gaps).toHaveLength(1);
+    expect(gap).toMatchObject({ jobId: behind.id, to: 60, possiblyDelivered: false });
+    const lost = world.produced.slice(gap!.from, gap!.to).map(({ id }) => `${id} is missing`);
+    expect(world.faults(behind.id, 'down')).toEqual(lost);
+    expect(world.faults(other.id, 'up')).toEqual([]);
+    expect(messages()).toContain('the log lost offsets before the job had read them');
+  });
+
+  it('while all processes were down is a gap of every job', async () => {
+    world = new BatcherWorld();
+    const jobs = [world.createJob({ place: 'one' }), world.createJob({ place: 'two' })];
+    const first = await world.start();
+    world.produce('acme', 10);
+    await world.advance(40_000);
+    await first.stop();
+    world.produce('acme', 20);
+    world.topic.trim(0, 25);
+    await world.start();
+    world.produce('acme', 5);
+    await world.advance(40_000);
+    expect(world.stores.gaps.map(({ jobId, from, to }) => [jobId, from, to])).toEqual([
+      [jobs[0]!.id, 10, 25],
+      [jobs[1]!.id, 10, 25],
+    ]);
+    const lost = world.produced.slice(10, 25).map(({ id }) => `${id} is missing`);
+    expect(world.faults(jobs[0]!.id, 'one')).toEqual(lost);
+    expect(world.faults(jobs[1]!.id, 'two')).toEqual(lost);
+  });
+
+  it('does not cost what was read before and is still in memory', async () => {
+    world = new BatcherWorld();
+    const job = world.createJob({ maxUploadIntervalSeconds: 20 });
+    await world.start();
+    world.produce('acme', 10);
+    await world.advance(5_000);
+    world.topic.unavailable = true;
+    world.produce('acme', 10);
+    world.topic.trim(0, 15);
+    await world.advance(2_000);
+    world.topic.unavailable = false;
+    await world.advance(60_000);
+    expect(world.stores.gaps.map(({ from, to }) => [from, to])).toEqual([[10, 15]]);
+    expect(world.faults(job.id)).toEqual(['e10', 'e11', 'e12', 'e13', 'e14'].map((id) => `${id} is missing`));
+  });
+});
+
+describe('a topic that was cut or made anew', () => {
+  it('stops the partition instead of giving old names to new events', async () => {
+    world = new BatcherWorld();
+    world.createJob({ maxUploadIntervalSeconds: 5 });
+    const first = await world.start();
+    world.produce('acme', 20);
+    await world.advance(20_000);
+    await first.stop();
+    world.topic.truncate(0, 0);
+    world.produce('acme', 30);
+    const objects = bucket().objects.size;
+    const process = await world.start();
+    await world.advance(30_000);
+    expect(bucket().objects.size).toBe(objects);
+    expect(process.batcher.health()).toMatch(/partition 0 is stopped: offset 19 is another record/);
+  });
+
+  it('below the last record that was read is noticed too, also while it is read', async () => {
+    world = new BatcherWorld();
+    const job = world.createJob({ maxUploadIntervalSeconds: 5 });
+    const process = await world.start();
+    world.produce('acme', 20);
+    await world.advance(20_000);
+    world.topic.truncate(0, 10);
+    await world.advance(5_000);
+    expect(process.batcher.health()).toMatch(/partition 0 is stopped/);
+    // As an operator does: raise the incarnation, and say where to go on.
+    const stored = world.stores.partition(TOPIC, 0)!;
+    stored.lastRead = null;
+    stored.liveFrom = 10;
+    stored.cursors.clear();
+    world.stores.incarnations.set(TOPIC, 2);
+    await world.advance(120_000);
+    expect(process.batcher.health()).toBeUndefined();
+    const again = world.produce('acme', 3).map(({ id }) => id);
+    await world.advance(20_000);
+    expect(world.delivered(job.id)).toEqual(expect.arrayContaining(again));
+  });
+});
+
+describe('a rebalance', () => {
+  it('that leaves a partition where it was keeps its epoch, batches and uploads', async () => {
+    world = new BatcherWorld();
+    const job = world.createJob({ maxUploadRecords: 5, maxUploadIntervalSeconds: 10 });
+    await world.start();
+    bucket().latencyMs = () => 5_000;
+    world.produce('acme', 8);
+    await world.advance(2_000);
+    for (let i = 0; i < 5; i++) {
+      world.topic.rebalance();
+      await world.advance(400);
+    }
+    await world.advance(20_000);
+    expect(world.stores.partition(TOPIC, 0)?.epoch).toBe(1);
+    expect(bucket().attempts).toHaveLength(2);
+    expect(world.faults(job.id)).toEqual([]);
+  });
+
+  it('moves partitions between processes without losing or repeating anything', async () => {
+    world = new BatcherWorld({ partitions: 4 });
+    const accounts = ['acme', 'beta', 'gamma', 'delta', 'epsilon', 'zeta'];
+    const jobs = accounts.map((accountId) =>
+      world.createJob({ accountId, maxUploadRecords: 4, maxUploadIntervalSeconds: 4 }),
+    );
+    bucket().latencyMs = () => 700;
+    const processes = [await world.start()];
+    for (let round = 0; round < 24; round++) {
+      for (const account of accounts) world.produce(account, 3);
+      if (round % 6 === 2) processes.push(await world.start());
+      if (round % 6 === 5) await processes.shift()?.stop();
+      await world.advance(1_500);
+    }
+    await world.advance(30_000);
+    for (const job of jobs) expect(world.faults(job.id)).toEqual([]);
+  });
+
+  it('back and forth in a moment leaves one claim of the partition', async () => {
+    world = new BatcherWorld();
+    const job = world.createJob({ maxUploadIntervalSeconds: 5 });
+    const process = await world.start();
+    process.faults.latencyMs = () => 300;
+    const other = world.topic.open();
+    for (let i = 0; i < 5; i++) {
+      world.produce('acme', 2);
+      const membership = await other.joinGroup('trailpush-batcher', () => undefined);
+      world.topic.rebalance();
+      await world.advance(100);
+      await membership.leave();
+      await world.advance(100);
+    }
+    await world.advance(60_000);
+    expect(world.faults(job.id)).toEqual([]);
+    expect(process.log.openReaders).toBe(1);
+  });
+});

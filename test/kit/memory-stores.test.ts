@@ -1,0 +1,42 @@
+import { describe } from 'vitest';
+import { claimContract, fenceContract } from './contracts/stores/claims.ts';
+import { confirmContract } from './contracts/stores/confirms.ts';
+import { jobPlaceContract } from './contracts/stores/jobs.ts';
+import { lossContract } from './contracts/stores/losses.ts';
+import { modelContract } from './contracts/stores/model.ts';
+import { pinContract } from './contracts/stores/pins.ts';
+import { insertContract, replaceContract } from './contracts/stores/plans.ts';
+import { createSuite } from './contracts/stores/suite.ts';
+import { MemoryStores } from './memory-stores.ts';
+
+// The double answers to the same contracts as the real stores, as far as it keeps anything.
+describe('stores contract: memory', () => {
+  const suite = createSuite({
+    create: async () => {
+      let stores: MemoryStores | undefined;
+      return {
+        open: async ({ clock }) => {
+          stores ??= new MemoryStores(clock);
+          const ports = stores.open();
+          return {
+            ...ports,
+            ping: async () => undefined,
+            health: () => undefined,
+            close: async () => undefined,
+          };
+        },
+        contents: async () => Buffer.alloc(0),
+        remove: async () => undefined,
+      };
+    },
+  });
+  jobPlaceContract(suite);
+  claimContract(suite);
+  fenceContract(suite);
+  pinContract(suite);
+  insertContract(suite);
+  replaceContract(suite);
+  confirmContract(suite);
+  lossContract(suite);
+  modelContract(suite);
+});
