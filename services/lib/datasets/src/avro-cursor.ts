@@ -48,27 +48,33 @@ const MAX_LONG_BYTES = 10;
 
 /** One zigzag varint. Exact for safe integers, and never one of those for anything larger. */
 export function readLong(cursor: AvroCursor): number {
-  const { view, end } = cursor;
-  const first = cursor.position;
+  const { view, position, end } = cursor;
+  const byte = position < end ? view.getUint8(position) : 0x80;
+  if (byte >= 0x80) return readLongerLong(cursor);
+  cursor.position = position + 1;
+  return (byte >> 1) ^ -(byte & 1);
+}
+
+function readLongerLong(cursor: AvroCursor): number {
+  const { view, position: first, end } = cursor;
   let at = first;
   let byte = 0x80;
-  // The magnitude without the sign bit, which lies lowest.
-  let magnitude = 0;
-  let negative = false;
-  for (let factor = 0.5; byte >= 0x80; factor *= 0x80) {
+  // Four bytes fit into an integer of the machine; the lowest bit of all is the sign.
+  let low = 0;
+  for (let shift = 0; byte >= 0x80 && shift < 28; shift += 7) {
+    if (at >= end) throw notAvro('it ends inside a number');
+    byte = view.getUint8(at++);
+    low |= (byte & 0x7f) << shift;
+  }
+  let magnitude = low >> 1;
+  for (let factor = 0x8000000; byte >= 0x80; factor *= 0x80) {
     if (at >= end) throw notAvro('it ends inside a number');
     if (at - first === MAX_LONG_BYTES) throw notAvro('a number has more than 64 bits');
-    byte = view.getUint8(at);
-    if (at === first) {
-      negative = (byte & 1) === 1;
-      magnitude = (byte & 0x7f) >> 1;
-    } else {
-      magnitude += (byte & 0x7f) * factor;
-    }
-    at++;
+    byte = view.getUint8(at++);
+    magnitude += (byte & 0x7f) * factor;
   }
   cursor.position = at;
-  return negative ? -magnitude - 1 : magnitude;
+  return (low & 1) === 0 ? magnitude : -magnitude - 1;
 }
 
 /** The length of the bytes that follow; they lie inside the value. */
@@ -90,6 +96,10 @@ function readLongLength(cursor: AvroCursor): number {
   const length = readLong(cursor);
   const rest = cursor.end - cursor.position;
   if (length < 0) throw notAvro('a length is negative');
-  if (length > rest) throw notAvro(`a length of ${length} bytes, where ${rest} are left`);
+  if (length > rest) throw tooLong(length, rest);
   return length;
+}
+
+export function tooLong(length: number, rest: number): UndecodableRecordError {
+  return notAvro(`a length of ${length} bytes, where ${rest} are left`);
 }

@@ -15,24 +15,22 @@ export const LITERAL_OVERRUN_BYTES = WORD_BYTES - 1;
 
 /** ASCII never looks like a NaN, whose bits need not survive a copy. */
 export function literal(text: string): Literal {
-  const words = new Float64Array(Math.ceil(text.length / WORD_BYTES));
-  const view = new DataView(words.buffer);
-  for (let index = 0; index < text.length; index++) view.setUint8(index, text.charCodeAt(index));
-  return { words, length: text.length };
+  const bytes = new DataView(new ArrayBuffer(Math.ceil(text.length / WORD_BYTES) * WORD_BYTES));
+  writeAscii(text, bytes, 0);
+  const words = new Float64Array(bytes.byteLength / WORD_BYTES);
+  return {
+    words: words.map((_, index) => bytes.getFloat64(index * WORD_BYTES, true)),
+    length: text.length,
+  };
 }
 
 /** Returns the new end; whatever lies up to `LITERAL_OVERRUN_BYTES` behind it is lost. */
 export function writeLiteral({ words, length }: Literal, out: DataView, at: number): number {
-  let to = at;
-  for (const word of words) {
-    out.setFloat64(to, word, IS_LITTLE_ENDIAN);
-    to += WORD_BYTES;
+  for (let index = 0; index < words.length; index++) {
+    out.setFloat64(at + index * WORD_BYTES, words[index] ?? 0, true);
   }
   return at + length;
 }
-
-/** The order in which `literal` laid the bytes down and the platform reads them back. */
-const IS_LITTLE_ENDIAN = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
 
 /** Copies UTF-8 (which never looks like a NaN either). Returns the new end. */
 export function copyUtf8(
@@ -42,13 +40,21 @@ export function copyUtf8(
   out: DataView,
   at: number,
 ): number {
-  let from = start;
-  for (; from + WORD_BYTES <= end; from += WORD_BYTES) {
-    out.setFloat64(at, view.getFloat64(from, true), true);
-    at += WORD_BYTES;
+  const length = end - start;
+  const words = length - (length % WORD_BYTES);
+  for (let offset = 0; offset < words; offset += WORD_BYTES) {
+    out.setFloat64(at + offset, view.getFloat64(start + offset, true), true);
   }
-  for (; from < end; from++) out.setUint8(at++, view.getUint8(from));
-  return at;
+  if (length > WORD_BYTES) {
+    // The last word again, which is cheaper than a loop over the bytes behind the last whole one.
+    const offset = length - WORD_BYTES;
+    out.setFloat64(at + offset, view.getFloat64(start + offset, true), true);
+  } else if (words === 0) {
+    for (let offset = 0; offset < length; offset++) {
+      out.setUint8(at + offset, view.getUint8(start + offset));
+    }
+  }
+  return at + length;
 }
 
 /** Short texts in ASCII that are made at run time. Returns the new end. */

@@ -1,8 +1,8 @@
-import { InvalidJobError, type EventFilter } from '@trailpush/core';
+import type { EventFilter, InvalidJobError } from '@trailpush/core';
 import type { AuditField } from './audit-field.ts';
 import { slotOf } from './audit-leaves.ts';
+import { invalidFilter, parseFilter, type FilterLeaf, type FilterNode } from './filter-syntax.ts';
 import type { LoadedEvent } from './loaded-event.ts';
-import { parseFilter, type FilterLeaf, type FilterNode } from './filter-syntax.ts';
 
 /**
  * Compiles a Logpush filter to a predicate over the bytes of the loaded record: strings are compared
@@ -11,7 +11,7 @@ import { parseFilter, type FilterLeaf, type FilterNode } from './filter-syntax.t
  */
 export function compileAuditFilter(
   fields: readonly AuditField[],
-  reader: LoadedEvent,
+  event: LoadedEvent,
   filter: string,
 ): EventFilter | undefined {
   const root = parseFilter(filter);
@@ -19,15 +19,12 @@ export function compileAuditFilter(
   const byName = new Map(fields.map((field) => [field.name, field]));
   return compileNode(root, (leaf) => {
     const field = byName.get(leaf.key);
-    if (!field) throw invalid(leaf, `the dataset has no field ${JSON.stringify(leaf.key)}`);
-    if (field.type === 'string') return compileText(leaf, reader, slotOf(field.leaf));
-    if (field.type === 'timestamp') return compileInteger(leaf, reader, slotOf(field.leaf));
-    throw invalid(leaf, `${leaf.key} is an object, and objects cannot be filtered`);
+    if (!field)
+      throw invalidFilter(leaf.pointer, `the dataset has no field ${JSON.stringify(leaf.key)}`);
+    if (field.type === 'string') return compileText(leaf, event, slotOf(field.leaf));
+    if (field.type === 'timestamp') return compileTime(leaf, event, slotOf(field.leaf));
+    throw invalidFilter(leaf.pointer, `${leaf.key} is an object, and objects cannot be filtered`);
   });
-}
-
-function invalid(leaf: FilterLeaf, message: string): InvalidJobError {
-  return new InvalidJobError(leaf.pointer, `filter${leaf.pointer}: ${message}`);
 }
 
 function compileNode(
@@ -36,14 +33,10 @@ function compileNode(
 ): EventFilter {
   if (node.kind === 'leaf') return compileLeaf(node);
   const filters = node.nodes.map((child) => compileNode(child, compileLeaf));
-  const [first, second] = filters;
-  if (first && !second) return first;
-  if (node.kind === 'and') {
-    if (first && second && filters.length === 2) return () => first() && second();
-    return () => filters.every((test) => test());
-  }
-  if (first && second && filters.length === 2) return () => first() || second();
-  return () => filters.some((test) => test());
+  // A chain of pairs: a call of `every` or `some` costs more than the comparisons inside it.
+  return filters.reduceRight((rest, first) =>
+    node.kind === 'and' ? () => first() && rest() : () => first() || rest(),
+  );
 }
 
 type BytesTest = (view: DataView, start: number, end: number) => boolean;
@@ -68,93 +61,115 @@ function containing(wanted: Uint8Array): BytesTest {
   };
 }
 
-function textTest(leaf: FilterLeaf, operator: string): BytesTest {
-  if (operator === 'in') {
-    const values = Array.isArray(leaf.value) ? (leaf.value as readonly unknown[]) : undefined;
-    if (!values || values.length === 0 || !values.every((value) => typeof value === 'string')) {
-      throw invalid(leaf, `${leaf.operator} on ${leaf.key} needs a list of strings`);
-    }
-    const tests = values.map((value) => equalTo(Buffer.from(value)));
-    return (view, start, end) => tests.some((test) => test(view, start, end));
-  }
-  if (typeof leaf.value !== 'string') {
-    throw invalid(leaf, `${leaf.operator} on ${leaf.key} needs a string`);
-  }
-  const wanted = Buffer.from(leaf.value);
-  switch (operator) {
-    case 'eq':
-      return equalTo(wanted);
-    case 'contains':
-      return containing(wanted);
-    case 'startsWith':
-      return (view, start, end) => end - start >= wanted.length && matchesAt(view, start, wanted);
-    case 'endsWith':
-      return (view, start, end) =>
-        end - start >= wanted.length && matchesAt(view, end - wanted.length, wanted);
-    default:
-      throw invalid(leaf, `operator ${leaf.operator} does not fit ${leaf.key}, which is a string`);
-  }
+function startingWith(wanted: Uint8Array): BytesTest {
+  return (view, start, end) => end - start >= wanted.length && matchesAt(view, start, wanted);
 }
 
-function compileText(leaf: FilterLeaf, reader: LoadedEvent, slot: number): EventFilter {
-  const { cursor } = reader;
-  const test = textTest(leaf, leaf.operator.replace(/^!/, ''));
+function endingWith(wanted: Uint8Array): BytesTest {
+  return (view, start, end) =>
+    end - start >= wanted.length && matchesAt(view, end - wanted.length, wanted);
+}
+
+const TEXT_TESTS = new Map([
+  ['eq', equalTo],
+  ['contains', containing],
+  ['startsWith', startingWith],
+  ['endsWith', endingWith],
+]);
+const TEXT_OPERATORS = [...TEXT_TESTS.keys(), 'in'].flatMap((name) => [name, `!${name}`]);
+const TIME_OPERATORS = ['eq', '!eq', 'lt', 'leq', 'gt', 'geq', 'in', '!in'];
+
+function compileText(leaf: FilterLeaf, { cursor }: LoadedEvent, slot: number): EventFilter {
+  const test = textTest(leaf, leaf.operator.replace('!', ''));
   const expected = !leaf.operator.startsWith('!');
+  const { starts, ends } = cursor;
   return () => {
-    const start = cursor.starts[slot] ?? -1;
-    return (
-      (start < 0 ? test(cursor.view, 0, 0) : test(cursor.view, start, cursor.ends[slot] ?? 0)) ===
-      expected
-    );
+    const start = starts[slot] ?? -1;
+    const found = start < 0 ? test(cursor.view, 0, 0) : test(cursor.view, start, ends[slot] ?? 0);
+    return found === expected;
   };
+}
+
+function textTest(leaf: FilterLeaf, operator: string): BytesTest {
+  if (operator === 'in') {
+    const tests = listOf(leaf, 'strings').map((value) => {
+      if (typeof value !== 'string') throw wrongValue(leaf, 'a list of strings');
+      return equalTo(Buffer.from(value));
+    });
+    return (view, start, end) => tests.some((test) => test(view, start, end));
+  }
+  const makeTest = TEXT_TESTS.get(operator);
+  if (!makeTest) throw wrongOperator(leaf, 'a string', TEXT_OPERATORS);
+  if (typeof leaf.value !== 'string') throw wrongValue(leaf, 'a string');
+  return makeTest(Buffer.from(leaf.value));
+}
+
+/** Whole microseconds of a wanted time, and whether nothing is left of its nanoseconds. */
+interface WantedTime {
+  readonly micros: number;
+  readonly exact: boolean;
+}
+
+/** Events have microseconds: a wanted time between two of them equals none, and lies behind the lower one. */
+const TIME_TESTS = new Map<string, (time: number, wanted: WantedTime) => boolean>([
+  ['eq', (time, { micros, exact }) => exact && time === micros],
+  ['!eq', (time, { micros, exact }) => !exact || time !== micros],
+  ['lt', (time, { micros, exact }) => (exact ? time < micros : time <= micros)],
+  ['leq', (time, { micros }) => time <= micros],
+  ['gt', (time, { micros }) => time > micros],
+  ['geq', (time, { micros, exact }) => (exact ? time >= micros : time > micros)],
+]);
+
+/** Times are compared in nanoseconds, whatever timestamp_format the lines have. */
+function compileTime(leaf: FilterLeaf, { cursor }: LoadedEvent, slot: number): EventFilter {
+  const { integers } = cursor;
+  if (leaf.operator === 'in' || leaf.operator === '!in') {
+    const times = listOf(leaf, 'integers').map((value) => parseTime(leaf, value));
+    const wanted = new Set(times.filter(({ exact }) => exact).map(({ micros }) => micros));
+    const expected = leaf.operator === 'in';
+    return () => wanted.has(integers[slot] ?? 0) === expected;
+  }
+  const test = TIME_TESTS.get(leaf.operator);
+  if (!test) throw wrongOperator(leaf, 'a timestamp', TIME_OPERATORS);
+  const wanted = parseTime(leaf, leaf.value);
+  return () => test(integers[slot] ?? 0, wanted);
 }
 
 /** Nanoseconds, as a number or in digits, because Logpush shows integers in both forms. */
-function parseNanos(leaf: FilterLeaf, value: unknown): bigint {
-  if (typeof value === 'number' && Number.isSafeInteger(value)) return BigInt(value);
-  if (typeof value === 'string' && /^-?\d{1,19}$/.test(value)) return BigInt(value);
-  throw invalid(
-    leaf,
-    `${leaf.operator} on ${leaf.key} needs an integer: nanoseconds since the epoch`,
-  );
+function parseTime(leaf: FilterLeaf, value: unknown): WantedTime {
+  const nanos = toBigInt(value);
+  if (nanos === undefined) {
+    throw wrongValue(leaf, 'integers of at most 19 digits: nanoseconds since the epoch');
+  }
+  const rest = ((nanos % 1000n) + 1000n) % 1000n;
+  return { micros: Number((nanos - rest) / 1000n), exact: rest === 0n };
 }
 
-/** Timestamps are compared in nanoseconds, whatever timestamp_format the lines have. */
-function compileInteger(leaf: FilterLeaf, reader: LoadedEvent, slot: number): EventFilter {
-  const { integers } = reader.cursor;
-  // Times are kept in microseconds: a bound between two of them sits at half past the lower one.
-  const bound = (value: unknown): number => {
-    const nanos = parseNanos(leaf, value);
-    const micros = nanos >= 0n || nanos % 1000n === 0n ? nanos / 1000n : nanos / 1000n - 1n;
-    return Number(micros) + (nanos % 1000n === 0n ? 0 : 0.5);
-  };
-  const read = () => integers[slot] ?? 0;
-  if (leaf.operator === 'in' || leaf.operator === '!in') {
-    const values = Array.isArray(leaf.value) ? (leaf.value as readonly unknown[]) : [];
-    if (values.length === 0)
-      throw invalid(leaf, `${leaf.operator} on ${leaf.key} needs a list of integers`);
-    const wanted = new Set(values.map(bound));
-    const expected = leaf.operator === 'in';
-    return () => wanted.has(read()) === expected;
-  }
-  const wanted = bound(leaf.value);
-  switch (leaf.operator) {
-    case 'eq':
-      return () => read() === wanted;
-    case '!eq':
-      return () => read() !== wanted;
-    case 'lt':
-      return () => read() < wanted;
-    case 'leq':
-      return () => read() <= wanted;
-    case 'gt':
-      return () => read() > wanted;
-    case 'geq':
-      return () => read() >= wanted;
-    default:
-      throw invalid(
-        leaf,
-        `operator ${leaf.operator} does not fit ${leaf.key}, which is a timestamp`,
-      );
-  }
+function toBigInt(value: unknown): bigint | undefined {
+  const digits = typeof value === 'string' ? value : String(value);
+  const isNumeric =
+    typeof value === 'string' || typeof value === 'number' || typeof value === 'bigint';
+  return isNumeric && /^-?\d{1,19}$/.test(digits) ? BigInt(digits) : undefined;
+}
+
+function listOf(leaf: FilterLeaf, members: string): readonly unknown[] {
+  const { value } = leaf;
+  if (Array.isArray(value) && value.length > 0) return value;
+  throw wrongValue(leaf, `a list of ${members}`);
+}
+
+function wrongValue({ operator, key, pointer }: FilterLeaf, wanted: string): InvalidJobError {
+  return invalidFilter(pointer, `${operator} on ${key} needs ${wanted}`);
+}
+
+function wrongOperator(
+  leaf: FilterLeaf,
+  type: string,
+  fitting: readonly string[],
+): InvalidJobError {
+  const { operator, key, pointer } = leaf;
+  return invalidFilter(
+    pointer,
+    `${operator} does not fit ${key}, which is ${type}: use ${fitting.join(', ')}`,
+  );
 }

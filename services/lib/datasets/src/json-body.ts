@@ -16,6 +16,7 @@ const closers = new Uint8Array(MAX_BODY_DEPTH);
 let mustRewrite = false;
 let bodyStart = 0;
 
+const SPACE = 0x20;
 const QUOTE = 0x22;
 const COMMA = 0x2c;
 const MINUS = 0x2d;
@@ -25,6 +26,11 @@ const BACKSLASH = 0x5c;
 const OPEN_ARRAY = 0x5b;
 const OPEN_OBJECT = 0x7b;
 const CLOSE_OBJECT = 0x7d;
+
+/** The first four letters of the literals. */
+const TRUE = 0x74727565;
+const NULL = 0x6e756c6c;
+const FALS = 0x66616c73;
 
 const DIGIT = new Uint8Array(256).fill(1, 0x30, 0x3a);
 const HEX_DIGIT = new Uint8Array(256).fill(1, 0x30, 0x3a).fill(1, 0x41, 0x47).fill(1, 0x61, 0x67);
@@ -56,44 +62,68 @@ export function checkJson(view: DataView, start: number, end: number): boolean {
   mustRewrite = false;
   bodyStart = start;
   let depth = 0;
+  /** What ends the innermost open container. */
+  let closer = 0;
+  let keyDue = false;
   let at = start;
   for (;;) {
-    // A value is due.
-    at = skipSpace(view, at, end);
-    const byte = peek(view, at, end);
-    if (byte === OPEN_OBJECT || byte === OPEN_ARRAY) {
-      if (depth === MAX_BODY_DEPTH) throw tooDeep();
-      // In ASCII a closing bracket lies two behind its opening one.
-      closers[depth++] = byte + 2;
-      at = skipSpace(view, at + 1, end);
-      if (peek(view, at, end) !== byte + 2) {
-        if (byte === OPEN_OBJECT) at = skipKey(view, at, end);
+    // A key or a value is due.
+    let byte = peek(view, at, end);
+    if (byte <= SPACE) {
+      at = skipSpace(view, at, end);
+      byte = peek(view, at, end);
+    }
+    if (byte === QUOTE) {
+      at = skipString(view, at + 1, end);
+      if (keyDue) {
+        keyDue = false;
+        at = skipColon(view, at, end);
         continue;
       }
-      depth--;
+    } else if (keyDue) {
+      throw notJson(at, 'a key was expected');
+    } else if (byte === OPEN_OBJECT || byte === OPEN_ARRAY) {
+      if (depth === MAX_BODY_DEPTH) throw tooDeep();
+      closers[depth++] = closer;
+      // In ASCII a closing bracket lies two behind its opening one.
+      closer = byte + 2;
       at++;
-    } else if (byte === QUOTE) at = skipString(view, at + 1, end);
-    else at = skipScalar(view, byte, at, end);
+      if (peek(view, at, end) <= SPACE) at = skipSpace(view, at, end);
+      if (peek(view, at, end) !== closer) {
+        keyDue = byte === OPEN_OBJECT;
+        continue;
+      }
+    } else at = skipScalar(view, byte, at, end);
 
     // A value is complete: close what it ends, or go on to the next one.
     for (;;) {
-      at = skipSpace(view, at, end);
+      let next = peek(view, at, end);
+      if (next <= SPACE) {
+        at = skipSpace(view, at, end);
+        next = peek(view, at, end);
+      }
       if (depth === 0) {
         if (at !== end) throw notJson(at, 'something follows the value');
         return mustRewrite;
       }
-      const next = peek(view, at, end);
-      const closer = closers[depth - 1];
+      at++;
       if (next === COMMA) {
-        at++;
-        if (closer === CLOSE_OBJECT) at = skipKey(view, skipSpace(view, at, end), end);
+        keyDue = closer === CLOSE_OBJECT;
         break;
       }
-      if (next !== closer) throw notJson(at, 'a comma or a closing bracket was expected');
-      at++;
-      depth--;
+      if (next !== closer) throw notJson(at - 1, 'a comma or a closing bracket was expected');
+      closer = closers[--depth] ?? 0;
     }
   }
+}
+
+function skipColon(view: DataView, from: number, end: number): number {
+  let at = from;
+  if (peek(view, at, end) !== COLON) {
+    at = skipSpace(view, at, end);
+    if (peek(view, at, end) !== COLON) throw notJson(at, 'a colon was expected');
+  }
+  return at + 1;
 }
 
 function tooDeep(): UndecodableRecordError {
@@ -113,17 +143,13 @@ function skipSpace(view: DataView, from: number, end: number): number {
   return at;
 }
 
-/** A key and its colon. */
-function skipKey(view: DataView, at: number, end: number): number {
-  if (peek(view, at, end) !== QUOTE) throw notJson(at, 'a key was expected');
-  const colon = skipSpace(view, skipString(view, at + 1, end), end);
-  if (peek(view, colon, end) !== COLON) throw notJson(colon, 'a colon was expected');
-  return colon + 1;
-}
-
 /** Position after the closing quote. */
 function skipString(view: DataView, from: number, end: number): number {
-  let at = skipPlain(view, from, end);
+  const at = skipPlain(view, from, end);
+  return peek(view, at, end) === QUOTE ? at + 1 : skipOddString(view, at, end);
+}
+function skipOddString(view: DataView, from: number, end: number): number {
+  let at = from;
   while (at < end) {
     const byte = view.getUint8(at);
     if (byte === QUOTE) return at + 1;
@@ -155,17 +181,11 @@ function skipEscape(view: DataView, at: number, end: number): number {
 
 function skipScalar(view: DataView, first: number, at: number, end: number): number {
   if (first === MINUS || DIGIT[first] === 1) return skipNumber(view, at, end);
-  const word = LITERALS.get(first);
-  if (!word) throw notJson(at, 'a value was expected');
-  for (let index = 0; index < word.length; index++) {
-    if (peek(view, at + index, end) !== word[index]) throw notJson(at, 'a value was expected');
-  }
-  return at + word.length;
+  const word = at + 4 <= end ? view.getInt32(at) : 0;
+  if (word === TRUE || word === NULL) return at + 4;
+  if (word === FALS && peek(view, at + 4, end) === 0x65) return at + 5;
+  throw notJson(at, 'a value was expected');
 }
-
-const LITERALS = new Map(
-  ['true', 'false', 'null'].map((word) => [word.charCodeAt(0), Buffer.from(word)]),
-);
 
 function skipNumber(view: DataView, from: number, end: number): number {
   let at = peek(view, from, end) === MINUS ? from + 1 : from;

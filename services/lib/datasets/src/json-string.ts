@@ -6,22 +6,66 @@ const PLAIN = new Uint8Array(256).fill(1, 0x20, 0x80);
 PLAIN[0x22] = 0;
 PLAIN[0x5c] = 0;
 
-/** True when one of four bytes is not plain. */
-function hasSpecial(word: number): boolean {
-  // Each difference sets the high bit of the lowest byte that is below a space, or is the character;
-  // higher bytes may borrow from that one, which changes nothing any more.
+/** The high bit of each of four bytes, from the lowest one that is not plain on; 0 when all are. */
+function specialBits(word: number): number {
+  // A difference sets the high bit of a byte that is below a space, or is the character. Higher bytes may
+  // have to lend to that one, and their bits mean nothing.
   const belowSpace = word - 0x20202020;
   const quote = (word ^ 0x22222222) - 0x01010101;
   const backslash = (word ^ 0x5c5c5c5c) - 0x01010101;
-  return ((belowSpace | quote | backslash | word) & 0x80808080) !== 0;
+  return (belowSpace | quote | backslash | word) & 0x80808080;
+}
+
+/** Which of four bytes the lowest bit belongs to. */
+function lowestByte(bits: number): number {
+  return (31 - Math.clz32(bits & -bits)) >> 3;
 }
 
 /** The first byte in `[from, end)` that is not plain, or `end`. */
 export function skipPlain(view: DataView, from: number, end: number): number {
   let at = from;
-  while (at + 4 <= end && !hasSpecial(view.getInt32(at, true))) at += 4;
+  for (; at + 4 <= end; at += 4) {
+    const bits = specialBits(view.getInt32(at, true));
+    if (bits !== 0) return at + lowestByte(bits);
+  }
   while (at < end && PLAIN[view.getUint8(at)] === 1) at++;
   return at;
+}
+
+/** `skipPlain`, copying what it skips. Up to three bytes behind it are overwritten, too. */
+function copyPlain(view: DataView, start: number, end: number, out: DataView, at: number): number {
+  const shift = at - start;
+  let from = start;
+  for (; from + 4 <= end; from += 4) {
+    const word = view.getInt32(from, true);
+    out.setInt32(from + shift, word, true);
+    const bits = specialBits(word);
+    if (bits !== 0) return from + lowestByte(bits);
+  }
+  if (from === end) return end;
+  if (end - start < 4) return copyShortPlain(view, start, end, out, at);
+  // The last four bytes once more: those before the rest are known to be plain.
+  const last = view.getInt32(end - 4, true);
+  out.setInt32(end - 4 + shift, last, true);
+  const bits = specialBits(last);
+  return bits === 0 ? end : end - 4 + lowestByte(bits);
+}
+
+function copyShortPlain(
+  view: DataView,
+  start: number,
+  end: number,
+  out: DataView,
+  at: number,
+): number {
+  const shift = at - start;
+  let from = start;
+  for (; from < end; from++) {
+    const byte = view.getUint8(from);
+    if (PLAIN[byte] === 0) break;
+    out.setUint8(from + shift, byte);
+  }
+  return from;
 }
 
 /**
@@ -37,27 +81,35 @@ export function writeJsonText(
   out: DataView,
   at: number,
 ): number {
+  const from = copyPlain(view, start, end, out, at);
+  const to = at + from - start;
+  return from === end ? to : writeOddText(view, from, end, out, to);
+}
+
+function writeOddText(
+  view: DataView,
+  start: number,
+  end: number,
+  out: DataView,
+  at: number,
+): number {
   let from = start;
-  for (; from + 4 <= end; from += 4, at += 4) {
-    const word = view.getInt32(from, true);
-    if (hasSpecial(word)) break;
-    out.setInt32(at, word, true);
-  }
+  let to = at;
   while (from < end) {
     const byte = view.getUint8(from);
-    if (PLAIN[byte] === 1) {
-      out.setUint8(at++, byte);
-      from++;
-    } else if (byte < 0x80) {
-      at = writeAscii(ESCAPES[byte] ?? '', out, at);
+    if (byte < 0x80) {
+      to = writeAscii(ESCAPES[byte] ?? '', out, to);
       from++;
     } else {
       const length = utf8SequenceLength(view, from, end);
-      at = writeSequence(view, from, length, out, at);
+      to = writeSequence(view, from, length, out, to);
       from += Math.abs(length);
     }
+    const plainEnd = copyPlain(view, from, end, out, to);
+    to += plainEnd - from;
+    from = plainEnd;
   }
-  return at;
+  return to;
 }
 
 const ESCAPES = Array.from({ length: 0x80 }, (_, code) =>
