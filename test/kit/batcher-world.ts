@@ -152,14 +152,18 @@ export class BatcherWorld {
   }
 
   /** Turns the clock until the condition holds; fails after `withinMs` of its time. */
-  async until(what: string, holds: () => boolean, withinMs = 120_000): Promise<void> {
+  async until(
+    what: string,
+    holds: () => boolean,
+    { withinMs = 120_000, stepMs = 50 } = {},
+  ): Promise<void> {
     const deadlineMs = this.clock.monotonic() + withinMs;
     await this.advance(0);
     while (!holds()) {
       if (this.clock.monotonic() >= deadlineMs) {
         throw new Error(`waited ${withinMs} ms in vain until ${what}\n${this.lastLines()}`);
       }
-      await this.advance(50);
+      await this.advance(stepMs);
     }
   }
 

@@ -105,7 +105,9 @@ describe('a batcher that is killed', () => {
     await world.start();
     await world.advance(60_000);
     // Up to the last plan everything, and from the first unplanned offset on only deletions.
-    expect(world.delivered(job.id)).toEqual([...world.produced.slice(0, 12), world.produced[14]].map((of) => of?.id));
+    expect(world.delivered(job.id)).toEqual(
+      [...world.produced.slice(0, 12), world.produced[14]].map((of) => of?.id),
+    );
     const kept = [...bucket.objects.values()].map(({ key, payloadHash }) => [key, payloadHash]);
     expect(kept).toEqual(expect.arrayContaining(plans.map((plan) => [plan.key, plan.payloadHash])));
   });
@@ -146,7 +148,9 @@ describe('a batcher that is killed', () => {
     await world.start();
     await world.advance(40_000);
     expect(world.places.at('one').attempts).toHaveLength(attempts);
-    expect(world.stores.jobs.get(job.id)?.job.status.errorMessage).toMatch(/gave 5 records with hash/);
+    expect(world.stores.jobs.get(job.id)?.job.status.errorMessage).toMatch(
+      /gave 5 records with hash/,
+    );
     expect(world.faults(other.id, 'two')).toEqual([]);
   });
 });
@@ -208,7 +212,9 @@ describe('a partition that another process has claimed', () => {
     await world.advance(500);
     const tell = world.topic.expel(zombie.log);
     await world.start();
-    await world.until('the first one has noticed', () => messages().includes('a partition was lost'));
+    await world.until('the first one has noticed', () =>
+      messages().includes('a partition was lost'),
+    );
     tell();
     await world.advance(5_000);
     const epoch = world.stores.partition(TOPIC, 0)?.epoch;

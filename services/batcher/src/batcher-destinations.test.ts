@@ -45,11 +45,10 @@ describe('a destination that is down', () => {
     const delivered = new Set(world.delivered(up.id, 'up'));
     expect(due.filter(({ id }) => !delivered.has(id))).toEqual([]);
     place('down').answer = () => 'deliver';
-    await world.until(
-      'the job has caught up',
-      () => world.faults(down.id, 'down').length === 0,
-      400_000,
-    );
+    await world.until('the job has caught up', () => world.faults(down.id, 'down').length === 0, {
+      withinMs: 400_000,
+      stepMs: 5_000,
+    });
     expect(world.faults(up.id, 'up').filter((fault) => !fault.endsWith('is missing'))).toEqual([]);
   });
 
@@ -98,11 +97,10 @@ describe('a destination that is down', () => {
       expect(world.cursor(job.id)).toBe(5);
       expect(world.stores.jobs.get(job.id)?.job.status.errorMessage).toBe('HTTP 403 (forbidden)');
       place('down').answer = () => 'deliver';
-      await world.until(
-        'all is delivered',
-        () => world.faults(job.id, 'down').length === 0,
-        2_000_000,
-      );
+      await world.until('all is delivered', () => world.faults(job.id, 'down').length === 0, {
+        withinMs: 2_000_000,
+        stepMs: 5_000,
+      });
       expect(world.stores.jobs.get(job.id)?.job.status.errorMessage).toBeNull();
     },
   );
@@ -129,11 +127,10 @@ describe('a destination that is down', () => {
     expect(world.stores.partition('audit.events', 0)?.epoch).toBe(1);
     expect(world.delivered(up.id, 'up').length).toBeGreaterThan(100);
     place('down').answer = () => 'deliver';
-    await world.until(
-      'the job has caught up',
-      () => world.faults(down.id, 'down').length === 0,
-      400_000,
-    );
+    await world.until('the job has caught up', () => world.faults(down.id, 'down').length === 0, {
+      withinMs: 400_000,
+      stepMs: 5_000,
+    });
   });
 
   it('that hangs takes no more than a quarter of the upload slots', async () => {

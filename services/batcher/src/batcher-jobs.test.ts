@@ -201,7 +201,9 @@ describe('a job that is given another place', () => {
       await world.advance(afterMs);
       world.updateJob(job.id, { place: 'new' });
       await world.advance(60_000);
-      expect([...world.violations(), ...world.faultsEverywhere(job.id, () => true, true)]).toEqual([]);
+      expect([...world.violations(), ...world.faultsEverywhere(job.id, () => true, true)]).toEqual(
+        [],
+      );
       world.close();
     }
   });

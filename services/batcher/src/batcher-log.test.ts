@@ -73,7 +73,9 @@ describe('a log that has lost records to retention', () => {
     world.topic.unavailable = false;
     await world.advance(60_000);
     expect(world.stores.gaps.map(({ from, to }) => [from, to])).toEqual([[10, 15]]);
-    expect(world.faults(job.id)).toEqual(['e10', 'e11', 'e12', 'e13', 'e14'].map((id) => `${id} is missing`));
+    expect(world.faults(job.id)).toEqual(
+      ['e10', 'e11', 'e12', 'e13', 'e14'].map((id) => `${id} is missing`),
+    );
   });
 });
 

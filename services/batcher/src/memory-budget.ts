@@ -2,8 +2,10 @@ import { Wakeup } from './wakeup.ts';
 
 /** Slices that wait for the thread pool; more would only be memory, since it has few cores anyway. */
 const MAX_COMPRESSING_BYTES = 8 * 1024 * 1024;
-/** From this share of the budget on, batches are closed early. */
+/** From this share of the budget on, memory is given back before it is asked for. */
 const PRESSURE_SHARE = 0.75;
+/** What may then stay in memory that is not being sent; the rest is for what is. */
+const STAYING_SHARE = 0.5;
 
 /**
  * One budget for all open batches and bodies of the process. It only counts and tells: what gives way
@@ -13,6 +15,7 @@ export class MemoryBudget {
   readonly limitBytes: number;
   readonly #room = new Wakeup();
   #heldBytes = 0;
+  #leavingBytes = 0;
   #compressingBytes = 0;
   #overdrawnBy: object | undefined;
 
@@ -28,6 +31,11 @@ export class MemoryBudget {
     return this.#heldBytes > this.limitBytes * PRESSURE_SHARE;
   }
 
+  /** How much too much is held by what is not complete, so that nobody can send it yet. */
+  get excessBytes(): number {
+    return this.#heldBytes - this.#leavingBytes - this.limitBytes * STAYING_SHARE;
+  }
+
   /** True when nothing more may be taken in for now. */
   get isFull(): boolean {
     return this.#heldBytes >= this.limitBytes || this.#compressingBytes > MAX_COMPRESSING_BYTES;
@@ -41,6 +49,11 @@ export class MemoryBudget {
   hold(deltaBytes: number): void {
     this.#heldBytes += deltaBytes;
     if (deltaBytes < 0) this.#room.notify();
+  }
+
+  /** Of what is held: what belongs to complete bodies, and goes when they are delivered. */
+  leaving(deltaBytes: number): void {
+    this.#leavingBytes += deltaBytes;
   }
 
   compressing(deltaBytes: number): void {

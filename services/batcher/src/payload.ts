@@ -35,6 +35,7 @@ export class PayloadBuilder {
   #bytes = 0;
   #heldBytes = 0;
   readonly #pieces: Promise<Uint8Array | undefined>[] = [];
+  #sealed = false;
   #released = false;
 
   constructor(budget: MemoryBudget, gzipLevel: number) {
@@ -68,6 +69,8 @@ export class PayloadBuilder {
   /** SHA-256 over the payload, hex. Ends the payload: nothing can be appended after it. */
   seal(): string {
     this.#compress(constants.Z_FINISH);
+    this.#sealed = true;
+    this.#budget.leaving(this.#heldBytes);
     return this.#hash.digest('hex');
   }
 
@@ -93,6 +96,7 @@ export class PayloadBuilder {
 
   #hold(delta: number): void {
     this.#heldBytes += delta;
+    if (this.#sealed) this.#budget.leaving(delta);
     this.#budget.hold(delta);
   }
 

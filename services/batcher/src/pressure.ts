@@ -1,14 +1,11 @@
 import type { MemoryBudget } from './memory-budget.ts';
 import type { Track } from './track.ts';
 
-/** Batches closed early in one go; what they free comes with their delivery. */
-const MAX_EARLY_CLOSES = 64;
-
 /**
  * What gives way when the budget runs short, in this order: jobs that fail (their batches and bodies can
  * be read again), batches for which no plan is free, then the largest open batches, which are closed
- * early. Only when that is not enough do lanes wait: what is held then is being sent. Nothing is ever
- * dropped that the log does not still hold under a cursor or a plan.
+ * early until enough is on its way out. Only when that is not enough do lanes wait: what is held then is
+ * being sent. Nothing is ever dropped that the log does not still hold under a cursor or a plan.
  *
  * `closeEarly` closes the batch of one track, which has a plan free.
  */
@@ -24,9 +21,12 @@ export function relievePressure(
   }
   if (!budget.underPressure) return;
   for (const track of tracks) if (track.isFull) track.detachUntilDone();
-  const open = tracks.filter((track) => budget.underPressure && track.batch !== undefined);
+  const open = tracks.filter((track) => track.batch !== undefined);
   open.sort((a, b) => heldBytes(b) - heldBytes(a));
-  for (const track of open.slice(0, MAX_EARLY_CLOSES)) closeEarly(track);
+  for (const track of open) {
+    if (budget.excessBytes <= 0) return;
+    closeEarly(track);
+  }
 }
 
 function heldBytes(track: Track): number {

@@ -146,10 +146,11 @@ export class Track implements Taker {
     this.batch.append(line, length, record);
   }
 
-  /** Leaves the catch-up lane's sweep: everything below `offset` was looked at. */
+  /** Leaves the catch-up lane's sweep, which has come to `offset`. */
   pauseAt(offset: number): void {
     this.sweeping = false;
-    this.position = offset;
+    // A track that the sweep has not reached yet stays where it is.
+    this.position = Math.max(this.position, offset);
   }
 
   /**
