@@ -10,75 +10,44 @@ import { startKafka } from './kit/kafka/index.ts';
 import { startPostgres } from './kit/postgres.ts';
 import { startS3 } from './kit/s3/index.ts';
 
-interface Server {
-  readonly name: string;
-  /** What answers, or why nothing does. */
-  readonly description: string;
-  readonly available: boolean;
-  readonly environment: Readonly<Record<string, string>>;
-  stop(): Promise<void>;
-}
-
-const nothing = async (): Promise<void> => undefined;
+/** A server for the whole run, or why there is none. */
+type Server = { readonly name: string } & (
+  | { readonly unavailable: string }
+  | {
+      /** What answers there. */
+      readonly description: string;
+      readonly environment: Readonly<Record<string, string>>;
+      stop(): Promise<void>;
+    }
+);
 
 async function kafka(): Promise<Server> {
-  const started = await startKafka();
+  const { kafka: broker, reason } = await startKafka();
   const name = 'Kafka';
-  if (!started.kafka) {
-    return { name, description: started.reason, available: false, environment: {}, stop: nothing };
-  }
-  const { brokers, description } = started.kafka;
-  const environment = { KAFKA_BROKERS: brokers.join(',') };
-  return { name, description, available: true, environment, stop: () => started.kafka.stop() };
+  if (!broker) return { name, unavailable: reason };
+  const environment = { KAFKA_BROKERS: broker.brokers.join(',') };
+  return { name, description: broker.description, environment, stop: () => broker.stop() };
 }
 
 async function postgres(): Promise<Server> {
   const started = await startPostgres();
   const name = 'PostgreSQL';
-  if ('unavailable' in started) {
-    return {
-      name,
-      description: started.unavailable,
-      available: false,
-      environment: {},
-      stop: nothing,
-    };
-  }
+  if ('unavailable' in started) return { name, ...started };
   const environment = { TEST_DATABASE_URL: started.url };
-  return {
-    name,
-    description: started.description,
-    available: true,
-    environment,
-    stop: () => started.stop(),
-  };
+  return { name, description: started.description, environment, stop: () => started.stop() };
 }
 
 async function s3(): Promise<Server> {
   const started = await startS3();
   const name = 'S3';
-  if ('unavailable' in started) {
-    return {
-      name,
-      description: started.unavailable,
-      available: false,
-      environment: {},
-      stop: nothing,
-    };
-  }
+  if ('unavailable' in started) return { name, ...started };
   const environment = {
     TEST_S3_ENDPOINT: started.endpoint,
     TEST_S3_REGION: started.region,
     TEST_S3_ACCESS_KEY_ID: started.accessKeyId,
     TEST_S3_SECRET_ACCESS_KEY: started.secretAccessKey,
   };
-  return {
-    name,
-    description: started.description,
-    available: true,
-    environment,
-    stop: () => started.stop(),
-  };
+  return { name, description: started.description, environment, stop: () => started.stop() };
 }
 
 interface Report {
@@ -102,11 +71,13 @@ async function runSuites(environment: Record<string, string>, reportFile: string
 
 function summarise(servers: readonly Server[], reportFile: string): void {
   const report = JSON.parse(readFileSync(reportFile, 'utf8')) as Report;
-  const lines = servers.map(({ name, description, available }) =>
-    available
-      ? `  ${name.padEnd(11)} ran against ${description}`
-      : `  ${name.padEnd(11)} SKIPPED: ${description}`,
-  );
+  const lines = servers.map((server) => {
+    const outcome =
+      'unavailable' in server
+        ? `SKIPPED: ${server.unavailable}`
+        : `ran against ${server.description}`;
+    return `  ${server.name.padEnd(11)} ${outcome}`;
+  });
   process.stdout.write(`\nIntegration suites:\n${lines.join('\n')}\n\n`);
   const { numPassedTests, numFailedTests, numPendingTests } = report;
   process.stdout.write(
@@ -118,14 +89,16 @@ const folder = mkdtempSync(join(tmpdir(), 'trailpush-test-'));
 const servers: Server[] = [];
 try {
   for (const start of [kafka, postgres, s3]) servers.push(await start());
-  const environment = Object.assign({}, ...servers.map((server) => server.environment)) as Record<
-    string,
-    string
-  >;
+  const environment: Record<string, string> = {};
+  for (const server of servers) {
+    if (!('unavailable' in server)) Object.assign(environment, server.environment);
+  }
   const reportFile = join(folder, 'report.json');
   process.exitCode = await runSuites(environment, reportFile);
   summarise(servers, reportFile);
 } finally {
-  await Promise.all(servers.map((server) => server.stop()));
+  await Promise.all(
+    servers.map(async (server) => ('unavailable' in server ? undefined : server.stop())),
+  );
   rmSync(folder, { recursive: true, force: true });
 }
