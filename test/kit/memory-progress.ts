@@ -2,6 +2,7 @@ import type {
   ClaimedPartition,
   ConfirmPlanResult,
   CursorRow,
+  CutPlanResult,
   DeadLetter,
   Gap,
   InsertPlanResult,
@@ -10,6 +11,7 @@ import type {
   Ownership,
   Pin,
   Plan,
+  PlanCut,
   ProgressStore,
 } from '@trailpush/core';
 import { MAX_OPEN_PLANS, type MemoryStores, type StoredPartition } from './memory-stores.ts';
@@ -175,6 +177,30 @@ export class MemoryProgress implements ProgressStore {
     });
   }
 
+  cutPlan(ownership: Ownership, { gap, plan }: PlanCut): Promise<CutPlanResult> {
+    return this.#faults.pass('cutPlan', () => {
+      const stored = this.#owned(ownership);
+      if (!stored) return 'stale';
+      const { jobId } = gap;
+      const [head, ...rest] = stored.plans.get(jobId) ?? [];
+      if (!head || head.first !== gap.from || head.confirmed) return 'conflict';
+      if (gap.to <= gap.from || gap.to > head.last + 1) return 'conflict';
+      if (plan) {
+        const isRest = plan.first === gap.to && plan.first <= plan.last && isSameRange(head, plan);
+        if (!isRest) return 'conflict';
+        if (this.#isTaken(plan, head)) return 'key_taken';
+      }
+      this.#stores.gaps.push(gap);
+      const row = stored.cursors.get(jobId);
+      const cursor = plan?.first ?? head.last + 1;
+      stored.cursors.set(jobId, { jobId, cursor, detached: row?.detached ?? false });
+      const left = plan ? [plan, ...rest] : rest;
+      if (left.length > 0) stored.plans.set(jobId, left);
+      else stored.plans.delete(jobId);
+      return 'cut';
+    });
+  }
+
   saveDeadLetters(letters: readonly NewDeadLetter[]): Promise<number> {
     return this.#faults.pass('saveDeadLetters', () => {
       const { deadLetters, clock } = this.#stores;
@@ -257,12 +283,10 @@ export class MemoryProgress implements ProgressStore {
     if (isIdle) stored.cursors.delete(jobId);
   }
 
-  /** True when (location, key) names another object, be it in a plan or in the ledger. */
-  #isTaken(plan: Plan): boolean {
+  /** True when (location, key) names another object than `own`, be it in a plan or in the ledger. */
+  #isTaken(plan: Plan, own = plan): boolean {
     const isOther = (other: { jobId: number; partition: number; first: number }) =>
-      other.jobId !== plan.jobId ||
-      other.partition !== plan.partition ||
-      other.first !== plan.first;
+      other.jobId !== own.jobId || other.partition !== own.partition || other.first !== own.first;
     const isNamesake = (other: { location: string; key: string }) =>
       other.location === plan.location && other.key === plan.key;
     for (const { plans } of this.#stores.partitions.values()) {

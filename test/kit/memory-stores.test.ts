@@ -1,6 +1,7 @@
 import { describe } from 'vitest';
 import { claimContract, fenceContract } from './contracts/stores/claims.ts';
 import { confirmContract } from './contracts/stores/confirms.ts';
+import { cutContract } from './contracts/stores/cuts.ts';
 import { jobPlaceContract } from './contracts/stores/jobs.ts';
 import { lossContract } from './contracts/stores/losses.ts';
 import { modelContract } from './contracts/stores/model.ts';
@@ -38,5 +39,6 @@ describe('stores contract: memory', () => {
   replaceContract(suite);
   confirmContract(suite);
   lossContract(suite);
+  cutContract(suite);
   modelContract(suite);
 });

@@ -1,6 +1,7 @@
 import { describe } from 'vitest';
 
 import { claimContract, fenceContract } from './stores/claims.ts';
+import { cutContract } from './stores/cuts.ts';
 import { jobContract, jobPlaceContract } from './stores/jobs.ts';
 import { lossContract } from './stores/losses.ts';
 import { modelContract } from './stores/model.ts';
@@ -28,6 +29,7 @@ export function storesContract(name: string, harness: StoresHarness): void {
     replaceContract(suite);
     confirmContract(suite);
     lossContract(suite);
+    cutContract(suite);
     secretContract(suite);
     modelContract(suite);
   });

@@ -134,6 +134,18 @@ export type ConfirmPlanResult =
   | { readonly result: 'conflict' };
 
 /**
+ * What the log has lost of a job's first open plan, which begins at `gap.from`. `plan` covers what is left
+ * of it, from `gap.to` on; undefined when there is nothing left to deliver.
+ */
+export interface PlanCut {
+  readonly gap: Gap;
+  readonly plan: Plan | undefined;
+}
+
+/** As `InsertPlanResult`; `conflict` also when the job's first open plan is not the one that was cut. */
+export type CutPlanResult = 'cut' | 'stale' | 'conflict' | 'key_taken';
+
+/**
  * Progress of delivery. Every method is one transaction and rejects with StoreUnavailableError when
  * it could not be confirmed; repeating a call is then safe.
  */
@@ -180,6 +192,11 @@ export interface ProgressStore {
    * without open plans in the partition. False when the epoch is stale.
    */
   recordGap(ownership: Ownership, gap: Gap): Promise<boolean>;
+  /**
+   * Records the gap, puts the rest of the plan in the place of the whole, and moves the cursor to its
+   * beginning, or behind the old plan when there is no rest.
+   */
+  cutPlan(ownership: Ownership, cut: PlanCut): Promise<CutPlanResult>;
   /** Idempotent by (topic, partition, offset, job). Resolves to the largest id stored so far. */
   saveDeadLetters(letters: readonly NewDeadLetter[]): Promise<number>;
   /** Offsets within [first, last] of records that are bad for everybody, with id up to `maxId`. */

@@ -2,6 +2,7 @@ import type {
   ClaimedPartition,
   Clock,
   ConfirmPlanResult,
+  CutPlanResult,
   DeadLetter,
   Gap,
   InsertPlanResult,
@@ -10,12 +11,14 @@ import type {
   Ownership,
   Pin,
   Plan,
+  PlanCut,
   ProgressStore,
 } from '@trailpush/core';
 
 import type { Database } from './database.ts';
 import { claimPartition } from './progress/claim.ts';
 import { confirmPlan } from './progress/confirm-plan.ts';
+import { cutPlan } from './progress/cut-plan.ts';
 import { deadLetterOffsets, recordGap, saveDeadLetters } from './progress/losses.ts';
 import { lockPartition } from './progress/ownership.ts';
 import { pinPartition } from './progress/pin.ts';
@@ -73,6 +76,10 @@ export class SqlProgressStore implements ProgressStore {
 
   recordGap(ownership: Ownership, gap: Gap): Promise<boolean> {
     return this.#database.write((transaction) => recordGap(transaction, ownership, gap));
+  }
+
+  cutPlan(ownership: Ownership, cut: PlanCut): Promise<CutPlanResult> {
+    return this.#database.write((transaction) => cutPlan(transaction, ownership, cut));
   }
 
   saveDeadLetters(letters: readonly NewDeadLetter[]): Promise<number> {

@@ -25,20 +25,7 @@ export async function recordGap(
   if (job === undefined) return true;
   const { cursor, plans } = await readQueue(transaction, ownership, jobId);
   if (plans.length > 0) throw new Error(`job ${jobId} has open plans below the gap at ${gap.from}`);
-  await transaction
-    .insertInto('gaps')
-    .values({
-      job_id: jobId,
-      topic,
-      partition,
-      from_offset: gap.from,
-      to_offset: to,
-      reason: gap.reason,
-      possibly_delivered: gap.possiblyDelivered ? 1 : 0,
-      seen_at_ms: gap.seenAtMs,
-    })
-    .onConflict((conflict) => conflict.doNothing())
-    .execute();
+  await insertGap(transaction, ownership, gap);
   // Without a row, the job owes from `live_from` on.
   if (to <= (cursor?.cursor ?? stored.live_from)) return true;
   await transaction
@@ -49,6 +36,28 @@ export async function recordGap(
     )
     .execute();
   return true;
+}
+
+/** One report that is sent again is one gap. */
+export async function insertGap(
+  transaction: Transaction<Tables>,
+  { topic, partition }: Ownership,
+  gap: Gap,
+): Promise<void> {
+  await transaction
+    .insertInto('gaps')
+    .values({
+      job_id: gap.jobId,
+      topic,
+      partition,
+      from_offset: gap.from,
+      to_offset: gap.to,
+      reason: gap.reason,
+      possibly_delivered: gap.possiblyDelivered ? 1 : 0,
+      seen_at_ms: gap.seenAtMs,
+    })
+    .onConflict((conflict) => conflict.doNothing())
+    .execute();
 }
 
 /** Resolves to the largest id stored so far, also for no letters. */
