@@ -110,7 +110,7 @@ describe('file destinations', () => {
   it('say so when the root is gone, and do not make it', async () => {
     const result = await putAt('o.log.gz', join(base, 'unmounted'));
     expect(result.verdict.kind).toBe('refused');
-    expect(result.message).toContain('the folder does not exist');
+    expect(result.message).toContain('TRAILPUSH_FILE_ROOT');
     expect(await readdir(base)).toEqual(['out']);
   });
 });

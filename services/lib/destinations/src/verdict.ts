@@ -95,7 +95,7 @@ export const FAULT_VERDICTS: ReadonlyMap<string, FaultRow> = new Map([
   ['ENOSPC', row('retry', 'TransferError', 'no space is left on the device')],
   ['EDQUOT', row('retry', 'TransferError', 'the disk quota is used up')],
   ['EIO', row('retry', 'TransferError', 'the device reported an input/output error')],
-  ['ENOENT', row('refused', 'ConfigError', 'the folder does not exist')],
+  ['ENOENT', row('refused', 'ConfigError', 'the folder of TRAILPUSH_FILE_ROOT does not exist')],
   ['EACCES', row('refused', 'ConfigError', 'this process may not write there')],
   ['EPERM', row('refused', 'ConfigError', 'this process may not write there')],
   ['EROFS', row('refused', 'ConfigError', 'the file system is read-only')],
