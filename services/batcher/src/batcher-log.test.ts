@@ -79,6 +79,92 @@ describe('a log that has lost records to retention', () => {
   });
 });
 
+describe('an open plan whose records the log has lost', () => {
+  /** A job with the open plans 0 to 4, 5 to 9, 10 to 14 and 15 to 19, none of which has arrived. */
+  async function prepare() {
+    world = new BatcherWorld();
+    const job = world.createJob({ maxUploadRecords: 5, maxUploadIntervalSeconds: 5 });
+    bucket().latencyMs = () => 3_600_000;
+    const first = await world.start();
+    world.produce('acme', 30);
+    await world.advance(2_000);
+    expect(bucket().underWay).toBe(4);
+    return { job, first };
+  }
+  const missing = (...offsets: number[]) => offsets.map((offset) => `e${offset} is missing`);
+  const gaps = () =>
+    world.stores.gaps.map(({ from, to, possiblyDelivered }) => [from, to, possiblyDelivered]);
+
+  it('is put all the same while its body is held', async () => {
+    const { job } = await prepare();
+    world.topic.trim(0, 28);
+    bucket().latencyMs = () => 0;
+    world.updateJob(job.id, { place: 'new' });
+    await world.advance(60_000);
+    // The batch behind the plans, 20 to 24, was held too, and waited for one of them to end.
+    expect(world.faults(job.id, 'new')).toEqual(missing(25, 26, 27));
+    expect(gaps()).toEqual([[25, 28, false]]);
+  });
+
+  it('goes on as what is left of it, and what is lost is a gap that may have been delivered', async () => {
+    const { job, first } = await prepare();
+    first.kill();
+    world.topic.trim(0, 13);
+    bucket().latencyMs = () => 0;
+    await world.start();
+    await world.advance(60_000);
+    expect(world.faults(job.id)).toEqual(missing(...Array.from({ length: 13 }, (_, i) => i)));
+    expect(gaps()).toEqual([
+      [0, 5, true],
+      [5, 10, true],
+      [10, 13, true],
+    ]);
+    const ranges = world.stores.ledger.map(({ first: from, last }) => [from, last]);
+    expect(ranges.slice(0, 2)).toEqual([
+      [13, 14],
+      [15, 19],
+    ]);
+    expect(world.stores.jobs.get(job.id)?.job.status.errorMessage).toBeNull();
+  });
+
+  it('is gone when nothing of it is left, and the job goes on behind it', async () => {
+    const { job, first } = await prepare();
+    first.kill();
+    world.topic.trim(0, 27);
+    bucket().latencyMs = () => 0;
+    await world.start();
+    await world.advance(60_000);
+    expect(world.faults(job.id)).toEqual(missing(...Array.from({ length: 27 }, (_, i) => i)));
+    expect(gaps()).toEqual([
+      [0, 5, true],
+      [5, 10, true],
+      [10, 15, true],
+      [15, 20, true],
+      [20, 27, false],
+    ]);
+  });
+
+  it('whose rest matches nothing leaves no object', async () => {
+    world = new BatcherWorld();
+    const filter = '{"where":{"key":"ActionType","operator":"eq","value":"delete"}}';
+    const job = world.createJob({ filter, maxUploadIntervalSeconds: 5 });
+    bucket().latencyMs = () => 3_600_000;
+    const first = await world.start();
+    world.produce('acme', 1, { actionType: 'delete' });
+    world.produce('acme', 3, { actionType: 'view' });
+    await world.advance(8_000);
+    expect(bucket().underWay).toBe(1);
+    first.kill();
+    world.topic.trim(0, 2);
+    bucket().latencyMs = () => 0;
+    await world.start();
+    const [after] = world.produce('acme', 1, { actionType: 'delete' });
+    await world.advance(30_000);
+    expect(world.delivered(job.id)).toEqual([after!.id]);
+    expect(gaps()).toEqual([[0, 2, true]]);
+  });
+});
+
 describe('a topic that was cut or made anew', () => {
   it('stops the partition instead of giving old names to new events', async () => {
     world = new BatcherWorld();

@@ -26,6 +26,7 @@ export async function deliver(
     if (outcome === 'delivered') delivery.confirmed = true;
     if (outcome === 'no body') await delivery.waitForBody(track, shared, signal);
   }
+  if (delivery.ended) return true;
   const { plan } = delivery;
   if (!plan) return false;
   delivery.release();

@@ -1,7 +1,7 @@
 import type { ObjectToPut, ParsedDestination, Plan } from '@trailpush/core';
 import type { Batch, CloseReason } from './batch.ts';
-import { idempotencyKey, objectName, NAME_CHOICES, type NameParts } from './object-name.ts';
-import { ENCODER_VERSION, type Payload, type PayloadBuilder } from './payload.ts';
+import type { Payload, PayloadBuilder } from './payload.ts';
+import { addressOf, makePlan } from './plan.ts';
 import type { Track } from './track.ts';
 import type { Shared } from './shared.ts';
 import { Wakeup } from './wakeup.ts';
@@ -19,8 +19,12 @@ export class Delivery {
   readonly last: number;
   readonly reason: CloseReason;
   confirmed = false;
+  /** Set when nothing is left to do, not even to advance. */
+  ended = false;
   /** Set while the body must be read again; the catch-up lane looks for it. */
   wantsBody = false;
+  /** Where the log begins by now, when it has lost offsets that the body needs. */
+  lostTo: number | undefined;
   readonly #bodyCame = new Wakeup();
   #builder: PayloadBuilder | undefined;
   #payload: Payload | undefined;
@@ -87,11 +91,25 @@ export class Delivery {
     this.#payload = undefined;
   }
 
-  /** It is known to be done, be it by another run than its own. */
+  /** True when an attempt may have been made, by us or by an earlier owner. */
+  get isPossiblyDelivered(): boolean {
+    return this.reason === 'plan' || Number.isFinite(this.#lastAttemptAtMs);
+  }
+
+  /** The plan is not open any more, be it confirmed or cut away. */
   end(): void {
+    this.ended = true;
     this.confirmed = true;
     this.wantsBody = false;
     this.release();
+    this.#bodyCame.notify();
+  }
+
+  /** What is stored is not what this delivery believes: its run finds so, and has the job reloaded. */
+  disown(): void {
+    this.plan = undefined;
+    this.wantsBody = false;
+    this.#bodyCame.notify();
   }
 
   /** Takes a body that was read again. */
@@ -117,25 +135,20 @@ export class Delivery {
     const previous = track.deliveries[track.deliveries.indexOf(this) - 1];
     const tail = previous ? previous.last + 1 : undefined;
     const { contentRevision, jobId } = track;
-    const { place } = track.service;
-    const { topic, partition, incarnation } = track.progress.ownership;
+    const at = { ownership: track.progress.ownership, place: track.service.place, shared };
     this.plan = await track.progress.insertPlan(jobId, tail, batch.firstOffset, (first, choice) => {
       if (!track.deliveries.includes(this)) return undefined;
-      const range = { jobId, partition, contentRevision, first, last: this.last };
+      if (first > batch.firstOffset) {
+        // The cursor has passed lines that were not delivered: whatever is in memory is wrong.
+        throw new Error(
+          `job ${jobId} owes from ${first} on, and has lines of ${batch.firstOffset}`,
+        );
+      }
+      const range = { jobId, contentRevision, first, last: this.last };
       const times = { minTimestampMs, maxTimestampMs };
-      const parts = { ...range, ...times, topic, incarnation };
-      return {
-        ...range,
-        ...times,
-        ...addressOf(place, shared, parts, choice),
-        idempotencyKey: idempotencyKey(parts),
-        payloadHash,
-        encoderVersion: ENCODER_VERSION,
-        records,
-        payloadBytes: payload.bytes,
-        deadLetterId: track.progress.deadLetterId,
-        confirmed: false,
-      };
+      const { deadLetterId } = track.progress;
+      const content = { payloadHash, records, payloadBytes: payload.bytes, deadLetterId };
+      return makePlan({ ...range, ...times, ...content }, at, choice);
     });
     this.#batch = undefined;
     return this.plan !== undefined;
@@ -147,13 +160,12 @@ export class Delivery {
   async moveTo(place: ParsedDestination, track: Track, shared: Shared): Promise<boolean> {
     const { plan } = this;
     if (!plan) return false;
-    const { topic, incarnation } = track.progress.ownership;
-    const parts = { ...plan, topic, incarnation };
-    const now = addressOf(place, shared, parts, 0);
+    const at = { ownership: track.progress.ownership, place, shared };
+    const now = addressOf(plan, at, 0);
     if (plan.location === now.location && folderOf(plan.key) === folderOf(now.key)) return true;
     this.plan = await track.progress.replacePlan((choice) => ({
       ...plan,
-      ...addressOf(place, shared, parts, choice),
+      ...addressOf(plan, at, choice),
     }));
     return this.plan !== undefined;
   }
@@ -194,23 +206,6 @@ export class Delivery {
     if (waitMs > 0) await shared.clock.sleep(waitMs, signal);
     this.#lastAttemptAtMs = shared.clock.monotonic();
   }
-}
-
-/** Where a plan's object is put, by the `choice`-th of its names. */
-function addressOf(
-  place: ParsedDestination,
-  shared: Shared,
-  parts: NameParts,
-  choice: number,
-): { location: string; key: string } {
-  if (choice >= NAME_CHOICES) {
-    throw new Error(`no free name for job ${parts.jobId} at offset ${parts.first}`);
-  }
-  const name = objectName(parts, choice);
-  return {
-    location: place.location,
-    key: shared.objectKey(place.pathTemplate, parts.minTimestampMs, name),
-  };
 }
 
 function folderOf(key: string): string {

@@ -1,17 +1,15 @@
-import {
-  StoreUnavailableError,
-  type ClaimedPartition,
-  type Clock,
-  type CursorRow,
-  type Gap,
-  type LastRead,
-  type Logger,
-  type NewDeadLetter,
-  type Plan,
-  type ProgressStore,
+import type {
+  ClaimedPartition,
+  Clock,
+  CursorRow,
+  Gap,
+  LastRead,
+  Logger,
+  NewDeadLetter,
+  Plan,
+  ProgressStore,
 } from '@trailpush/core';
-
-const STORE_RETRY_MS = 1000;
+import { StoreTurns } from './store-turns.ts';
 
 /** Ownership of the partition has passed on: everything in memory about it is void. */
 export class LostPartitionError extends Error {
@@ -42,10 +40,8 @@ export class FencedProgress {
   readonly rows = new Map<number, CursorRow>();
   readonly #store: ProgressStore;
   readonly #clock: Clock;
-  readonly #logger: Logger;
-  readonly #signal: AbortSignal;
+  readonly #turns: StoreTurns;
   #liveFrom: number;
-  #turn: Promise<unknown> = Promise.resolve();
   #deadLetters: NewDeadLetter[] = [];
   /** Added and not yet known to be durable. */
   #unsaved = 0;
@@ -62,8 +58,7 @@ export class FencedProgress {
     this.ownership = options.ownership;
     this.#liveFrom = options.ownership.liveFrom;
     this.#clock = options.clock;
-    this.#logger = options.logger;
-    this.#signal = options.signal;
+    this.#turns = new StoreTurns(options);
     for (const row of options.ownership.cursors) this.rows.set(row.jobId, row);
   }
 
@@ -84,7 +79,7 @@ export class FencedProgress {
 
   /** Resolves when every dead letter that was added is durable. */
   async flushDeadLetters(): Promise<void> {
-    if (this.#unsaved > 0) await this.#exclusively(() => this.#saveDeadLetters());
+    if (this.#unsaved > 0) await this.#turns.take(() => this.#saveDeadLetters());
   }
 
   /**
@@ -98,13 +93,13 @@ export class FencedProgress {
     fallback: number,
     make: (first: number, choice: number) => Plan | undefined,
   ): Promise<Plan | undefined> {
-    return this.#exclusively(async () => {
+    return this.#turns.take(async () => {
       await this.#saveDeadLetters();
       const first = tail ?? this.rows.get(jobId)?.cursor ?? fallback;
       for (let choice = 0; ; choice++) {
         const plan = make(first, choice);
         if (!plan) return undefined;
-        const result = await this.#repeat(() => this.#store.insertPlan(this.ownership, plan));
+        const result = await this.#turns.repeat(() => this.#store.insertPlan(this.ownership, plan));
         if (result === 'stale') throw new LostPartitionError();
         if (result === 'conflict') return undefined;
         if (result === 'key_taken') continue;
@@ -116,10 +111,12 @@ export class FencedProgress {
 
   /** `apply` gets the stored cursor after the plan was confirmed. False: reload the job. */
   async confirmPlan(plan: Plan, apply: (cursor: number) => void): Promise<boolean> {
-    return this.#exclusively(async () => {
+    return this.#turns.take(async () => {
       const { jobId, first } = plan;
       const request = { jobId, first, confirmedAtMs: this.#clock.now() };
-      const answer = await this.#repeat(() => this.#store.confirmPlan(this.ownership, request));
+      const answer = await this.#turns.repeat(() =>
+        this.#store.confirmPlan(this.ownership, request),
+      );
       if (answer.result === 'stale') throw new LostPartitionError();
       if (answer.result === 'conflict') return false;
       const detached = this.rows.get(jobId)?.detached ?? false;
@@ -131,10 +128,12 @@ export class FencedProgress {
 
   /** Undefined: reload the job. `key_taken` is answered by the next choice, as in `insertPlan`. */
   async replacePlan(make: (choice: number) => Plan): Promise<Plan | undefined> {
-    return this.#exclusively(async () => {
+    return this.#turns.take(async () => {
       for (let choice = 0; ; choice++) {
         const plan = make(choice);
-        const result = await this.#repeat(() => this.#store.replacePlan(this.ownership, plan));
+        const result = await this.#turns.repeat(() =>
+          this.#store.replacePlan(this.ownership, plan),
+        );
         if (result === 'stale') throw new LostPartitionError();
         if (result === 'conflict') return undefined;
         if (result === 'replaced') return plan;
@@ -144,7 +143,7 @@ export class FencedProgress {
 
   /** Stores where everybody stands; `look` is called inside the turn, when no other write is under way. */
   async pin(look: () => Standing): Promise<void> {
-    await this.#exclusively(async () => {
+    await this.#turns.take(async () => {
       await this.#saveDeadLetters();
       const { liveFrom, lastRead, cursors, idle } = look();
       const changed = cursors.filter(({ jobId, cursor, detached }) => {
@@ -155,7 +154,7 @@ export class FencedProgress {
       const isSame = changed.length === 0 && idleJobIds.length === 0;
       if (isSame && liveFrom === this.#liveFrom) return;
       const pin = { liveFrom, lastRead, cursors: changed, idleJobIds };
-      const kept = await this.#repeat(() => this.#store.pin(this.ownership, pin));
+      const kept = await this.#turns.repeat(() => this.#store.pin(this.ownership, pin));
       if (!kept) throw new LostPartitionError();
       this.#liveFrom = liveFrom;
       for (const row of changed) {
@@ -168,8 +167,8 @@ export class FencedProgress {
 
   /** Stores that offsets were lost, and moves the job's cursor past them. */
   async recordGap(gap: Gap, apply: () => void): Promise<void> {
-    await this.#exclusively(async () => {
-      const kept = await this.#repeat(() => this.#store.recordGap(this.ownership, gap));
+    await this.#turns.take(async () => {
+      const kept = await this.#turns.repeat(() => this.#store.recordGap(this.ownership, gap));
       if (!kept) throw new LostPartitionError();
       const { jobId, to } = gap;
       const stored = this.rows.get(jobId);
@@ -180,13 +179,41 @@ export class FencedProgress {
     });
   }
 
+  /**
+   * Stores that the log lost the first part of a job's first open plan. `make` gives the plan for the
+   * rest, under its `choice`-th name, or undefined when there is none; `apply` gets it, and the cursor.
+   * False: reload the job.
+   */
+  async cutPlan(
+    cut: { gap: Gap; last: number; make: (choice: number) => Plan | undefined },
+    apply: (plan: Plan | undefined, cursor: number) => void,
+  ): Promise<boolean> {
+    return this.#turns.take(async () => {
+      const { gap, last, make } = cut;
+      for (let choice = 0; ; choice++) {
+        const plan = make(choice);
+        const result = await this.#turns.repeat(() =>
+          this.#store.cutPlan(this.ownership, { gap, plan }),
+        );
+        if (result === 'stale') throw new LostPartitionError();
+        if (result === 'conflict') return false;
+        if (result === 'key_taken') continue;
+        const cursor = plan?.first ?? last + 1;
+        const detached = this.rows.get(gap.jobId)?.detached ?? false;
+        this.rows.set(gap.jobId, { jobId: gap.jobId, cursor, detached });
+        apply(plan, cursor);
+        return true;
+      }
+    });
+  }
+
   /** `apply` gets the cursor row and the open plans of one job as stored. */
   async loadJob(
     jobId: number,
     apply: (row: CursorRow | undefined, plans: readonly Plan[]) => void,
   ): Promise<void> {
-    await this.#exclusively(async () => {
-      const loaded = await this.#repeat(() => this.#store.loadJob(this.ownership, jobId));
+    await this.#turns.take(async () => {
+      const loaded = await this.#turns.repeat(() => this.#store.loadJob(this.ownership, jobId));
       if (loaded.cursor) this.rows.set(jobId, loaded.cursor);
       else this.rows.delete(jobId);
       apply(loaded.cursor, loaded.plans);
@@ -205,7 +232,7 @@ export class FencedProgress {
   async setAsideIn(first: number, last: number): Promise<ReadonlySet<number>> {
     const offsets = await this.#deadLetterOffsets(first, last, Number.MAX_SAFE_INTEGER);
     if (offsets.size > 0) {
-      const latest = await this.#repeat(() => this.#store.saveDeadLetters([]));
+      const latest = await this.#turns.repeat(() => this.#store.saveDeadLetters([]));
       this.#deadLetterId = Math.max(this.#deadLetterId, latest);
     }
     return offsets;
@@ -219,42 +246,20 @@ export class FencedProgress {
     if (last < first) return new Set();
     const { topic, partition } = this.ownership;
     const range = { topic, partition, first, last };
-    return new Set(await this.#repeat(() => this.#store.deadLetterOffsets(range, maxId)));
+    return new Set(await this.#turns.repeat(() => this.#store.deadLetterOffsets(range, maxId)));
   }
 
   /** Resolves when no write is under way; after an abort there will be no other. */
   async settled(): Promise<void> {
-    await this.#turn;
+    await this.#turns.settled();
   }
 
   async #saveDeadLetters(): Promise<void> {
     const letters = this.#deadLetters;
     if (letters.length === 0) return;
     this.#deadLetters = [];
-    const latest = await this.#repeat(() => this.#store.saveDeadLetters(letters));
+    const latest = await this.#turns.repeat(() => this.#store.saveDeadLetters(letters));
     this.#deadLetterId = Math.max(this.#deadLetterId, latest);
     this.#unsaved -= letters.length;
-  }
-
-  async #exclusively<T>(write: () => Promise<T>): Promise<T> {
-    const mine = this.#turn.then(() => {
-      this.#signal.throwIfAborted();
-      return write();
-    });
-    this.#turn = mine.catch(() => undefined);
-    return mine;
-  }
-
-  /** A store that is away is waited for: nothing may be forgotten, and nothing may be assumed. */
-  async #repeat<T>(write: () => Promise<T>): Promise<T> {
-    for (;;) {
-      try {
-        return await write();
-      } catch (error) {
-        if (!(error instanceof StoreUnavailableError)) throw error;
-        this.#logger.warn({ error: error.message }, 'the progress store is away, trying again');
-        await this.#clock.sleep(STORE_RETRY_MS, this.#signal);
-      }
-    }
   }
 }

@@ -1,7 +1,9 @@
 import type { LogRecord, Plan } from '@trailpush/core';
 import type { Content } from './content.ts';
 import type { Delivery } from './delivery.ts';
+import { cutPlan } from './cut-plan.ts';
 import { ENCODER_VERSION, PayloadBuilder } from './payload.ts';
+import { makePlan } from './plan.ts';
 import type { Shared } from './shared.ts';
 import type { Taker } from './sweep.ts';
 import type { Lane, Track } from './track.ts';
@@ -21,10 +23,15 @@ export class Render implements Taker {
   /** The next offset to look at. */
   position: number;
   sweeping = false;
+  /** Behind the plan's own first offset when the log has lost that. */
+  readonly #first: number;
   readonly #signal: AbortSignal;
   readonly #skip: ReadonlySet<number>;
   readonly #builder: PayloadBuilder;
+  readonly #shared: Shared;
   #records = 0;
+  #minTimestampMs = Number.POSITIVE_INFINITY;
+  #maxTimestampMs = Number.NEGATIVE_INFINITY;
 
   private constructor(
     at: {
@@ -41,7 +48,9 @@ export class Render implements Taker {
     this.delivery = at.delivery;
     this.plan = at.plan;
     this.content = at.content;
-    this.position = at.plan.first;
+    this.position = Math.max(at.plan.first, at.delivery.lostTo ?? 0);
+    this.#first = this.position;
+    this.#shared = shared;
     this.#signal = at.signal;
     this.#skip = at.skip;
     this.#builder = new PayloadBuilder(shared.budget, shared.gzipLevel);
@@ -78,14 +87,20 @@ export class Render implements Taker {
     return offset >= this.position && offset <= this.plan.last && !this.#skip.has(offset);
   }
 
-  take(_record: LogRecord, line: Buffer, length: number): void {
+  take({ timestampMs }: LogRecord, line: Buffer, length: number): void {
     this.#builder.append(line, length);
     this.#records++;
+    if (timestampMs < this.#minTimestampMs) this.#minTimestampMs = timestampMs;
+    if (timestampMs > this.#maxTimestampMs) this.#maxTimestampMs = timestampMs;
   }
 
   /** Hands the body to the delivery, once all offsets were seen. @throws PayloadMismatchError */
   async finish(): Promise<void> {
     const payloadHash = this.#builder.seal();
+    if (this.#first > this.plan.first) {
+      await this.#cut(payloadHash);
+      return;
+    }
     const same = payloadHash === this.plan.payloadHash;
     if (!same && this.plan.encoderVersion === ENCODER_VERSION) {
       throw new PayloadMismatchError(
@@ -100,8 +115,26 @@ export class Render implements Taker {
       const plan = { ...known, payloadHash, encoderVersion: ENCODER_VERSION };
       this.delivery.plan = await this.track.progress.replacePlan(() => plan);
     }
+    this.#handOver();
+  }
+
+  #handOver(): void {
     if (this.isWanted) this.delivery.adopt(this.#builder);
     else this.abandon();
+  }
+
+  /** The plan goes on as what the log still holds of it. */
+  async #cut(payloadHash: string): Promise<void> {
+    const { track, delivery } = this;
+    const payload = { payloadHash, records: this.#records, payloadBytes: this.#builder.bytes };
+    const times = { minTimestampMs: this.#minTimestampMs, maxTimestampMs: this.#maxTimestampMs };
+    const content = { ...this.plan, first: this.#first, ...payload, ...times };
+    const { ownership } = track.progress;
+    const at = { ownership, place: track.service.place, shared: this.#shared };
+    const make = (choice: number) =>
+      this.#records === 0 ? undefined : makePlan(content, at, choice);
+    await cutPlan({ track, delivery, plan: this.plan, to: this.#first, make }, this.#shared);
+    this.#handOver();
   }
 
   abandon(): void {

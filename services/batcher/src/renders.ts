@@ -3,6 +3,7 @@ import {
   StoreUnavailableError,
   type OffsetOutOfRangeError,
 } from '@trailpush/core';
+import { cutPlan } from './cut-plan.ts';
 import { PayloadMismatchError, Render } from './render.ts';
 import type { Shared } from './shared.ts';
 import type { Track } from './track.ts';
@@ -40,6 +41,14 @@ export class Renders {
         const { plan } = delivery;
         if (!plan || !delivery.wantsBody) continue;
         if (this.list.some((render) => render.delivery === delivery)) continue;
+        const { lostTo } = delivery;
+        // What comes before it goes first: only at the head of the line can a plan be cut.
+        if (lostTo !== undefined && track.deliveries[0] !== delivery) continue;
+        if (lostTo !== undefined && lostTo > plan.last) {
+          const make = () => undefined;
+          await cutPlan({ track, delivery, plan, to: plan.last + 1, make }, this.#shared);
+          continue;
+        }
         try {
           this.list.push(await Render.open(track, delivery, plan, this.#shared));
         } catch (error) {
@@ -70,14 +79,11 @@ export class Renders {
     }
   }
 
-  /** The log does not hold what these need. */
-  lost(error: OffsetOutOfRangeError): void {
-    const lost = this.list.filter(({ position }) => position < error.start);
-    this.#keep((render) => !lost.includes(render));
-    for (const { track, delivery } of lost) {
-      delivery.wantsBody = false;
-      this.#owner.renderFailed(track, error);
-    }
+  /** The log does not hold any more what these need: their plans are cut when it is their turn. */
+  lost({ start }: OffsetOutOfRangeError): void {
+    const isLost = ({ position }: Render) => position < start;
+    for (const render of this.list) if (isLost(render)) render.delivery.lostTo = start;
+    this.#keep((render) => !isLost(render));
   }
 
   /** Gives up all but the oldest; they are begun again when there is room. */

@@ -1,0 +1,56 @@
+import type { ClaimedPartition, ParsedDestination, Plan } from '@trailpush/core';
+import { idempotencyKey, NAME_CHOICES, objectName } from './object-name.ts';
+import { ENCODER_VERSION } from './payload.ts';
+import type { Shared } from './shared.ts';
+
+/** What a plan says of its payload and range; all else of it follows. */
+export type PlanContent = Pick<
+  Plan,
+  | 'jobId'
+  | 'contentRevision'
+  | 'first'
+  | 'last'
+  | 'payloadHash'
+  | 'records'
+  | 'payloadBytes'
+  | 'minTimestampMs'
+  | 'maxTimestampMs'
+  | 'deadLetterId'
+>;
+
+/** What names depend on besides the plan itself. */
+export interface PlanPlace {
+  readonly ownership: ClaimedPartition;
+  readonly place: ParsedDestination;
+  readonly shared: Shared;
+}
+
+/** A plan under the `choice`-th of its names. */
+export function makePlan(content: PlanContent, at: PlanPlace, choice: number): Plan {
+  const { topic, partition, incarnation } = at.ownership;
+  return {
+    ...content,
+    partition,
+    ...addressOf({ ...content, partition }, at, choice),
+    idempotencyKey: idempotencyKey({ ...content, topic, partition, incarnation }),
+    encoderVersion: ENCODER_VERSION,
+    confirmed: false,
+  };
+}
+
+/** Where a plan's object is put, under the `choice`-th of its names. */
+export function addressOf(
+  plan: PlanContent & { readonly partition: number },
+  { ownership, place, shared }: PlanPlace,
+  choice: number,
+): { location: string; key: string } {
+  if (choice >= NAME_CHOICES) {
+    throw new Error(`no free name for job ${plan.jobId} at offset ${plan.first}`);
+  }
+  const { topic, incarnation } = ownership;
+  const name = objectName({ ...plan, topic, incarnation }, choice);
+  return {
+    location: place.location,
+    key: shared.objectKey(place.pathTemplate, plan.minTimestampMs, name),
+  };
+}
