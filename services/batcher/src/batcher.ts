@@ -169,7 +169,13 @@ export class Batcher {
   }
 
   #tick(): void {
-    for (const partition of this.#claims.served.values()) partition.tick();
+    for (const partition of this.#claims.served.values()) {
+      try {
+        partition.tick();
+      } catch (error) {
+        partition.lose(error);
+      }
+    }
     this.#gauges.observe();
   }
 

@@ -1,6 +1,7 @@
 import { OffsetOutOfRangeError, type PartitionReader, type ReadResult } from '@trailpush/core';
 import type { FencedProgress } from './fenced-progress.ts';
 import type { Render } from './render.ts';
+import { isCut } from './live-lane.ts';
 import { Renders } from './renders.ts';
 import type { Shared } from './shared.ts';
 import { sweep, type Routes, type Taker } from './sweep.ts';
@@ -16,6 +17,8 @@ export interface CatchUpOwner {
   liveHorizon(): number;
   /** Called when memory runs short, before the lane waits for room. */
   relievePressure(): void;
+  /** The log ends before a place that was reached earlier. */
+  cutLog(error: OffsetOutOfRangeError): void;
   /** The log lost [position, start) before this track had read it. */
   lostToRetention(track: Track, error: OffsetOutOfRangeError): Promise<void>;
   /** The body of a plan cannot be made again. */
@@ -176,6 +179,10 @@ export class CatchUpLane {
   }
 
   async #lost(error: OffsetOutOfRangeError): Promise<void> {
+    if (isCut(error)) {
+      this.#owner.cutLog(error);
+      return;
+    }
     this.#renders.lost(error);
     for (const track of [...this.#owner.tracks]) {
       if (!isFed(track) || track.position >= error.start) continue;

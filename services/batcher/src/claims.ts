@@ -7,15 +7,19 @@ import {
   type PartitionBounds,
 } from '@trailpush/core';
 import type { Metrics } from '@trailpush/runtime';
+import { LostPartitionError } from './fenced-progress.ts';
 import type { OpenJob } from './open-job.ts';
 import { Partition, type PartitionEnd } from './partition.ts';
 import type { Shared } from './shared.ts';
+import { Wakeup } from './wakeup.ts';
 
 const RECLAIM_MS = 1000;
 /** Between two processes that both take a partition for theirs, so that each gets something done. */
 const MAX_RECLAIM_MS = 30_000;
 /** A partition that a person must look at is tried again this often, since the person may have done so. */
 const RECHECK_STOPPED_MS = 60_000;
+/** A partition that was given up for an error, and held on to for so long since then, is well. */
+const TROUBLE_IS_OVER_MS = 60_000;
 
 /** A partition that the group has assigned to us, until it assigns it away. */
 interface Holding {
@@ -24,6 +28,9 @@ interface Holding {
   partition: Partition | undefined;
   /** Why a person must look at it. */
   stopped: string | undefined;
+  /** What ended it last, if that was nothing that just happens. */
+  trouble: string | undefined;
+  claimedAtMs: number;
 }
 
 /** Takes what the group assigns, serves it, and gives it back: one loop for each assigned partition. */
@@ -55,8 +62,11 @@ export class Claims {
 
   /** Undefined while all is well, else a sentence for `/readyz`. */
   health(): string | undefined {
-    for (const { number, stopped } of this.#holdings.values()) {
+    const nowMs = this.#shared.clock.monotonic();
+    for (const { number, stopped, trouble, claimedAtMs } of this.#holdings.values()) {
       if (stopped !== undefined) return `partition ${number} is stopped: ${stopped}`;
+      const isOver = nowMs - claimedAtMs > TROUBLE_IS_OVER_MS;
+      if (trouble !== undefined && !isOver) return `partition ${number} was given up: ${trouble}`;
     }
     return undefined;
   }
@@ -97,16 +107,17 @@ export class Claims {
   async #hold(number: number): Promise<void> {
     const released = new AbortController();
     const { signal } = released;
-    const holding: Holding = { number, released, partition: undefined, stopped: undefined };
+    const holding: Holding = {
+      ...{ number, released, claimedAtMs: 0 },
+      ...{ partition: undefined, stopped: undefined, trouble: undefined },
+    };
     this.#holdings.set(number, holding);
     let pauseMs = RECLAIM_MS;
     while (!signal.aborted && !this.#isClosing) {
       const startedMs = this.#shared.clock.monotonic();
       try {
         const error = await this.#claimAndServe(holding);
-        if (error !== undefined) {
-          this.#logger.warn({ partition: number, error: messageOf(error) }, 'a partition was lost');
-        }
+        if (error !== undefined) this.#lost(holding, error);
         const heldMs = this.#shared.clock.monotonic() - startedMs;
         const wasShort = error !== undefined && heldMs < MAX_RECLAIM_MS;
         pauseMs = wasShort ? Math.min(MAX_RECLAIM_MS, pauseMs * 2) : RECLAIM_MS;
@@ -147,31 +158,34 @@ export class Claims {
     const { number, released } = holding;
     const { epoch, liveFrom } = claim;
     const label = { partition: String(number) };
+    const ending = new Wakeup();
     let end: PartitionEnd | undefined;
-    const ended = new Promise<void>((resolve) => {
-      released.signal.addEventListener('abort', () => resolve(), { once: true });
-      holding.partition = new Partition({
-        claim,
-        logEnd: bounds.end,
-        shared: this.#shared,
-        onEnd: (how) => {
-          end = how;
-          resolve();
-        },
-      });
+    const partition = new Partition({
+      claim,
+      logEnd: bounds.end,
+      shared: this.#shared,
+      onEnd: (how) => {
+        end = how;
+        ending.notify();
+      },
     });
-    const { partition } = holding;
+    holding.partition = partition;
+    holding.claimedAtMs = this.#shared.clock.monotonic();
     this.#metrics.reading.epoch.set(label, epoch);
     this.#logger.info({ partition: number, epoch, liveFrom }, 'a partition was claimed');
-    partition?.start(this.#jobs());
-    await ended;
-    holding.partition = undefined;
-    // Assigned anew meanwhile, the next one has set them.
-    if (!this.#holdings.get(number)?.partition) {
-      this.#metrics.reading.epoch.remove(label);
-      this.#metrics.reading.partitionLagRecords.remove(label);
+    try {
+      const ended = ending.wait(released.signal);
+      partition.start(this.#jobs());
+      await ended;
+    } finally {
+      holding.partition = undefined;
+      // Assigned anew meanwhile, the next one has set them.
+      if (!this.#holdings.get(number)?.partition) {
+        this.#metrics.reading.epoch.remove(label);
+        this.#metrics.reading.partitionLagRecords.remove(label);
+      }
+      await partition.stop();
     }
-    await partition?.stop();
     return end;
   }
 
@@ -231,12 +245,22 @@ export class Claims {
     if (!partition) return;
     try {
       const { kept } = await this.#claim(number, partition.epoch, partition.live.position);
-      if (!kept) partition.lose(new Error('another process had claimed the partition meanwhile'));
+      if (!kept) partition.lose(new LostPartitionError());
     } catch (error) {
       // The fence answers at the next write if we are wrong.
       const fields = { partition: number, error: messageOf(error) };
       this.#logger.warn(fields, 'the epoch could not be confirmed');
     }
+  }
+
+  #lost(holding: Holding, error: unknown): void {
+    const fields = { partition: holding.number, error: messageOf(error) };
+    if (error instanceof LostPartitionError) {
+      this.#logger.warn(fields, 'a partition was lost');
+      return;
+    }
+    holding.trouble = messageOf(error);
+    this.#logger.error(fields, 'a partition was given up; it is taken again');
   }
 
   #stopped(holding: Holding, reason: string): void {

@@ -7,13 +7,15 @@ import type { Shared } from './shared.ts';
 import type { Track } from './track.ts';
 
 /** The states of `trailpush_job_state`; a job is in one at a time. */
-const STATES = ['delivering', 'catching_up', 'failing', 'unservable', 'disabled'] as const;
+const STATES = ['delivering', 'catching_up', 'failing', 'stopped', 'disabled'] as const;
 type State = (typeof STATES)[number];
 
 interface Standing {
   lagEvents: number;
   oldestMs: number;
   isBehind: boolean;
+  /** Served by no lane of a partition, although it should be. */
+  isStopped: boolean;
 }
 
 /** Gauges that are looked up now and then, as far as other parts do not keep them themselves. */
@@ -88,7 +90,7 @@ export class Gauges {
 
 function stateOf(open: OpenJob, standing: Standing | undefined): State {
   if (!open.job.spec.enabled) return 'disabled';
-  if (!open.service) return 'unservable';
+  if (!open.service || standing?.isStopped === true) return 'stopped';
   if (open.health.failing) return 'failing';
   return standing?.isBehind === true ? 'catching_up' : 'delivering';
 }
@@ -100,14 +102,16 @@ function addTo(standings: Map<number, Standing>, track: Track, live: Partition['
   if (lagEvents === 0) return;
   const oldestMs = oldestOf(track, live);
   const isBehind = track.lane === 'catch-up';
+  const isStopped = track.lane === 'none';
   const standing = standings.get(track.jobId);
   if (!standing) {
-    standings.set(track.jobId, { lagEvents, oldestMs, isBehind });
+    standings.set(track.jobId, { lagEvents, oldestMs, isBehind, isStopped });
     return;
   }
   standing.lagEvents += lagEvents;
   standing.oldestMs = Math.min(standing.oldestMs, oldestMs);
   standing.isBehind ||= isBehind;
+  standing.isStopped ||= isStopped;
 }
 
 /** Broker time of the oldest record that the track owes, or of one just before it. */

@@ -1,4 +1,9 @@
-import { messageOf, OffsetOutOfRangeError, type ClaimedPartition } from '@trailpush/core';
+import {
+  messageOf,
+  OffsetOutOfRangeError,
+  type ClaimedPartition,
+  type Logger,
+} from '@trailpush/core';
 import { CatchUpLane, type CatchUpOwner } from './catch-up-lane.ts';
 import { FencedProgress } from './fenced-progress.ts';
 import { isCut, LiveLane, type LiveOwner } from './live-lane.ts';
@@ -27,6 +32,7 @@ export class Partition implements LiveOwner, CatchUpOwner, TrackOwner {
   readonly live: LiveLane;
   readonly tracks: Tracks;
   readonly #shared: Shared;
+  readonly #logger: Logger;
   readonly #partition: number;
   readonly #onEnd: (end: PartitionEnd) => void;
   readonly #stop = new AbortController();
@@ -48,12 +54,12 @@ export class Partition implements LiveOwner, CatchUpOwner, TrackOwner {
     this.#partition = partition;
     this.#onEnd = options.onEnd;
     const { signal } = this.#stop;
-    const logger = shared.logger.child({ partition, epoch });
+    this.#logger = shared.logger.child({ partition, epoch });
     this.progress = new FencedProgress({
       store: shared.progress,
       ownership: claim,
       clock: shared.clock,
-      logger,
+      logger: this.#logger,
       signal,
     });
     this.tracks = new Tracks({ progress: this.progress, shared, owner: this });
@@ -68,10 +74,11 @@ export class Partition implements LiveOwner, CatchUpOwner, TrackOwner {
     return this.progress.ownership.epoch;
   }
 
-  /** True while something is being sent that may well be confirmed soon. */
+  /** True while bodies are held that may well be delivered soon. */
   get isDelivering(): boolean {
     for (const { lane, deliveries, open } of this.tracks) {
-      if (lane !== 'none' && deliveries.length > 0 && !open.health.failing) return true;
+      if (lane === 'none' || open.health.failing) continue;
+      if (deliveries.some(({ heldBytes }) => heldBytes > 0)) return true;
     }
     return false;
   }
@@ -124,11 +131,11 @@ export class Partition implements LiveOwner, CatchUpOwner, TrackOwner {
     });
   }
 
+  cutLog(error: OffsetOutOfRangeError): void {
+    this.#end({ kind: 'stopped', error });
+  }
+
   async lostToRetention(track: Track, error: OffsetOutOfRangeError): Promise<void> {
-    if (isCut(error)) {
-      this.#end({ kind: 'stopped', error });
-      return;
-    }
     const { topic } = this.progress.ownership;
     const { jobId, position: from } = track;
     const to = error.start;
@@ -198,6 +205,10 @@ export class Partition implements LiveOwner, CatchUpOwner, TrackOwner {
 
   async #reload(track: Track): Promise<void> {
     track.drop();
+    this.#logger.warn(
+      { job: track.jobId },
+      'a job stands elsewhere in the store: loading it again',
+    );
     // Whatever made them disagree may still be under way, and nobody is served by asking at once.
     await this.#shared.clock.sleep(RELOAD_WAIT_MS, this.#stop.signal);
     await this.tracks.reload(track);
@@ -220,7 +231,7 @@ export class Partition implements LiveOwner, CatchUpOwner, TrackOwner {
           return;
         }
         if (isCut(error)) {
-          this.#end({ kind: 'stopped', error });
+          this.cutLog(error);
           return;
         }
         this.#skipLostOffsets(error);

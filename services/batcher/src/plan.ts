@@ -3,6 +3,9 @@ import { idempotencyKey, NAME_CHOICES, objectName } from './object-name.ts';
 import { ENCODER_VERSION } from './payload.ts';
 import type { Shared } from './shared.ts';
 
+/** Names have four digits for the year. */
+const LAST_NAMEABLE_MS = Date.UTC(9999, 11, 31, 23, 59, 59);
+
 /** What a plan says of its payload and range; all else of it follows. */
 export type PlanContent = Pick<
   Plan,
@@ -48,9 +51,16 @@ export function addressOf(
     throw new Error(`no free name for job ${plan.jobId} at offset ${plan.first}`);
   }
   const { topic, incarnation } = ownership;
-  const name = objectName({ ...plan, topic, incarnation }, choice);
+  const minTimestampMs = nameable(plan.minTimestampMs);
+  const maxTimestampMs = nameable(plan.maxTimestampMs);
+  const parts = { ...plan, minTimestampMs, maxTimestampMs, topic, incarnation };
   return {
     location: place.location,
-    key: shared.objectKey(place.pathTemplate, plan.minTimestampMs, name),
+    key: shared.objectKey(place.pathTemplate, minTimestampMs, objectName(parts, choice)),
   };
+}
+
+/** A topic without LogAppendTime has the times that its producers write, which may be anything. */
+function nameable(timestampMs: number): number {
+  return Math.min(Math.max(timestampMs, 0), LAST_NAMEABLE_MS);
 }

@@ -13,6 +13,8 @@ import type { UploadResult } from './uploads.ts';
 
 /** A job that goes on failing says so in the store and the log this often. */
 const REPEAT_FAILURE_AFTER_MS = 30_000;
+/** Of each reason; the metric counts every one. */
+const DEAD_LETTER_LINE_EVERY_MS = 1000;
 
 /**
  * What the batcher tells: metrics, log lines, and the health of jobs. Per batch or attempt, never per
@@ -23,6 +25,8 @@ export class Telemetry {
   readonly #logger: Logger;
   readonly #clock: Clock;
   readonly #progress: ProgressStore;
+  /** By reason, of which there are few. */
+  readonly #deadLetterQuietUntilMs = new Map<string, number>();
   /** When the last failure of a job was reported, and its words. */
   readonly #reported = new Map<number, { atMs: number; message: string }>();
 
@@ -44,6 +48,10 @@ export class Telemetry {
 
   deadLetter(reason: string, fields: { partition: number; offset: number; message: string }): void {
     this.#metrics.reading.deadLetters.inc({ reason });
+    // A producer gone wrong writes thousands a second; all of them are stored.
+    const nowMs = this.#clock.monotonic();
+    if (nowMs < (this.#deadLetterQuietUntilMs.get(reason) ?? 0)) return;
+    this.#deadLetterQuietUntilMs.set(reason, nowMs + DEAD_LETTER_LINE_EVERY_MS);
     this.#logger.error({ reason, ...fields }, 'a record was set aside as a dead letter');
   }
 
