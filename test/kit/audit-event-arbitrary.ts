@@ -53,7 +53,7 @@ const textBytes: fc.Arbitrary<Buffer> = fc.oneof(
   },
 );
 
-const space = fc.constantFrom('', '', '', ' ', '\n', '\r\n', '\t', '\n  ');
+const space = fc.constantFrom('', '', '', ' ', '\n', '\r', '\r\n', '\t', '\n  ');
 const jsonNumber = fc.stringMatching(/^-?(0|[1-9]\d{0,20})(\.\d{1,20})?([eE][+-]?\d{1,3})?$/);
 const jsonEscape = fc.stringMatching(/^\\(["\\/bfnrt]|u[0-9a-fA-F]{4})$/);
 const jsonString = fc

@@ -191,20 +191,28 @@ describe('records of another schema', () => {
   test('share named types, in any namespace', () => {
     const schema = copyOfSchema();
     Object.assign(schema, { name: 'other.Thing', namespace: undefined });
-    Object.assign(recordIn(schema, 'account'), { name: 'deep.er.Pair' });
-    fieldOf(schema, 'organization').type = ['null', 'deep.er.Pair'];
-    // Defined in the namespace of the record that it stands in, and referred to from another one.
+    // Defined in the namespace of the record that they stand in, and referred to from another one.
+    const pair: Node = { type: 'record', name: 'Pair' };
+    pair['fields'] = [
+      { name: 'id', type: 'string' },
+      { name: 'mark', type: { type: 'enum', name: 'Mark', symbols: ['A', 'B'] } },
+      { name: 'again', type: 'Mark' },
+      { name: 'name', type: ['null', 'string'] },
+    ];
     const lists = { type: 'record', name: 'List', namespace: 'lists', fields: [] as Field[] };
-    const pair = { type: 'record', name: 'Pair', fields: [{ name: 'n', type: 'int' }] };
     lists.fields = [
       { name: 'first', type: pair },
       { name: 'second', type: 'Pair' },
       { name: 'third', type: ['null', 'List'] },
     ];
     schema.fields.splice(1, 0, { name: 'lists', type: lists });
+    fieldOf(schema, 'account').type = ['null', 'lists.Pair'];
+    fieldOf(schema, 'organization').type = ['null', 'lists.Pair'];
     schema.fields.splice(4, 0, { name: 'again', type: 'lists.Pair' });
-    const third = { first: { n: 1 }, second: { n: 2 }, third: null };
-    const value = { ...EVENT, lists: { ...third, third }, again: { n: 70_000 } };
+    const one = { id: 'x', mark: 'B', again: 'A', name: null };
+    const third = { first: one, second: one, third: null };
+    const account = { ...one, ...EVENT.account };
+    const value = { ...EVENT, account, lists: { ...third, third }, again: one };
     expect(lineOf(schema, encode(schema, value))).toBe(wantedLine());
   });
 

@@ -87,6 +87,29 @@ describe('numbers', () => {
   }
 });
 
+describe('values that are read', () => {
+  test.each<[string, unknown, number[], string]>([
+    ['an odd branch', ['null', 'string'], [1, 2, 0x78], 'a branch that its union does not have'],
+    ['a third branch', ['null', 'string'], [4], 'a branch that its union does not have'],
+    ['an odd branch of null', ['string', 'null'], [3], 'a branch that its union does not have'],
+    ['no branch', ['null', 'string'], [], 'it ends too early'],
+    ['a branch without a text', ['null', 'string'], [2], 'it ends inside a number'],
+    ['no text', 'string', [], 'it ends inside a number'],
+    ['a text that is cut off', 'string', [4, 0x78], 'a length of 2 bytes, where 1 are left'],
+    ['a long text that is cut off', 'string', [0x80, 1, 0x78], 'a length of 64 bytes, where 1 are'],
+    ['a text of negative length', 'string', [3], 'a length is negative'],
+    ['a fourth branch', ['null', 'int', 'string'], [6, 0], 'a branch that its union does not have'],
+    ['a negative branch', ['null', 'int', 'string'], [1, 0], 'that its union does not have'],
+  ])('are refused: %s', (_, type, bytes, message) => {
+    const schema = { type: 'record', name: 'R', fields: [{ name: 'last', type }] };
+    const cursor = new AvroCursor(1);
+    const around = Buffer.alloc(9, 0);
+    const all = Buffer.concat([Buffer.from(bytes), around]);
+    cursor.reset(all.subarray(0, bytes.length), 0);
+    expect(() => runProgram(compileWriterSchema(schema, SLOTS), cursor)).toThrow(message);
+  });
+});
+
 describe('values that nobody reads', () => {
   test.each<[string, unknown, number[]]>([
     ['an empty array', ints, [0]],
@@ -104,6 +127,12 @@ describe('values that nobody reads', () => {
     ['a type in a type', { type: { type: { type: 'int' } } }, [2]],
   ])('are stepped over: %s', (_, type, bytes) => {
     expect(skip(type, bytes)).toBe('x');
+  });
+
+  test('find a type without a namespace from inside one, as Java does', () => {
+    const mark = { type: 'enum', name: 'Mark', symbols: ['A'] };
+    const inner = { type: 'record', name: 'in.Inner', fields: [{ name: 'mark', type: 'Mark' }] };
+    expect(skip(inner, [0, 0], [mark])).toBe('x');
   });
 
   test('cost nothing when they have no bytes, however many of them are announced', () => {
@@ -132,6 +161,20 @@ describe('values that nobody reads', () => {
 
   test('may be nested 64 deep', () => {
     expect(skip(list, [...Array<number>(63).fill(2), 0])).toBe('x');
+    // Beside one another there may be any number.
+    const items = Array<number>(100).fill(0);
+    expect(skip({ type: 'array', items: list }, [...long(100n), ...items, 0])).toBe('x');
+  });
+
+  test('do not count nesting of the record before', () => {
+    const fields = [{ name: 'f', type: list }];
+    const program = compileWriterSchema({ type: 'record', name: 'R', fields }, SLOTS);
+    const cursor = new AvroCursor(1);
+    cursor.reset(Buffer.alloc(100, 2), 0);
+    expect(() => runProgram(program, cursor)).toThrow('nested too deeply');
+    cursor.reset(Buffer.from([2, 0]), 0);
+    runProgram(program, cursor);
+    expect(cursor.position).toBe(cursor.end);
   });
 
   test.each<[string, unknown, number[], string]>([

@@ -1,6 +1,7 @@
 import type { DeadLetterReason } from '@trailpush/core';
 import { EXAMPLE_EVENT as EVENT } from '@trailpush/test/kit/audit-event-example.ts';
 import { outcomeOf as outcomeIn, type Outcome } from '@trailpush/test/kit/reader-outcome.ts';
+import avro from 'avsc';
 import { describe, expect, test } from 'vitest';
 import type { AuditEvent } from './audit-event.ts';
 import { encodeEvent } from './event-codec.ts';
@@ -47,7 +48,9 @@ describe('a record', () => {
 
   test('with neither belongs to nobody', () => {
     const value = encodeEvent({ ...EVENT, account: null });
-    expect(outcomeOf(value, '')).toMatchObject({ reason: 'account_mismatch' });
+    for (const key of ['', 'x', 'acc-1']) {
+      expect(outcomeOf(value, key)).toMatchObject({ reason: 'account_mismatch' });
+    }
   });
 
   test.each<[string, AuditEvent, DeadLetterReason, string]>([
@@ -122,6 +125,49 @@ describe('a record', () => {
     expect(outcomeOf(encodeEvent(EVENT), 'acc-1', reader)).toEqual(
       outcomeOf(encodeEvent(EVENT), 'acc-1'),
     );
+  });
+});
+
+describe('records of several schemas', () => {
+  /** Our schema, in which `path` may be null. */
+  function nullable(record: string | undefined, name: string): object {
+    type Fields = { name: string; type: unknown }[];
+    const schema = structuredClone(EVENT_SCHEMA) as unknown as { fields: Fields };
+    const outer = schema.fields.find((field) => field.name === record)?.type as { fields: Fields };
+    const fields = record === undefined ? schema.fields : outer.fields;
+    const field = fields.find((each) => each.name === name)!;
+    field.type = ['null', field.type];
+    return schema;
+  }
+  const value = (id: number, schema: object, event: unknown) =>
+    Buffer.concat([
+      Buffer.from([0, 0, 0, 0, id]),
+      avro.Type.forSchema(schema as avro.Schema).toBuffer(event),
+    ]);
+  const schemas = [EVENT_SCHEMA, nullable(undefined, 'id'), nullable('action', 'time')];
+  const source = {
+    lookup: (framing: Framing) =>
+      (framing.kind === 'confluent' ? schemas[framing.id] : undefined) ?? ('unknown' as const),
+    wait: async () => undefined,
+  };
+
+  test('may follow one another in any order', () => {
+    const reader = datasets(source).get('audit_logs_v2')!.openReader();
+    const wanted = outcomeOf(encodeEvent(EVENT), 'acc-1');
+    for (const id of [0, 1, 0, 2, 1, 1, 0, 2, 2, 0]) {
+      expect(outcomeOf(value(id, schemas[id]!, EVENT), 'acc-1', reader)).toEqual(wanted);
+    }
+  });
+
+  test('are refused when what no event is without is null', () => {
+    const reader = datasets(source).get('audit_logs_v2')!.openReader();
+    const noId = value(1, schemas[1]!, { ...EVENT, id: null });
+    const noTime = value(2, schemas[2]!, { ...EVENT, action: { ...EVENT.action, time: null } });
+    expect(outcomeOf(noId, 'acc-1', reader)).toEqual({
+      reason: 'incompatible_schema',
+      message: 'the event has no id',
+    });
+    expect(outcomeOf(noTime, 'acc-1', reader).message).toBe('the event has no action.time');
   });
 });
 

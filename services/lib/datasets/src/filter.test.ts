@@ -76,6 +76,19 @@ describe('a filter', () => {
     },
   );
 
+  test('never looks at what lies behind or before a text', () => {
+    // In the record `a` is followed by the tag, the length and the text of the next field.
+    const event = { ...EXAMPLE_EVENT, actor: { ...EXAMPLE_EVENT.actor, email: 'a', id: 'b' } };
+    const condition = (operator: string, value: string) =>
+      JSON.stringify({ where: { key: 'ActorEmail', operator, value } });
+    for (const operator of ['eq', 'startsWith', 'endsWith', 'contains']) {
+      expect(matches(event, condition(operator, 'a'))).toBe(true);
+      for (const value of ['a\u0002', 'a\u0002\u0002b', '\u0002', '\u0002a', '\u0002\u0002a']) {
+        expect(matches(event, condition(operator, value))).toBe(false);
+      }
+    }
+  });
+
   test('points at the condition that is wrong', () => {
     const leaf = { key: 'ActionType', operator: 'eq', value: 'x' };
     const pointerOf = (where: unknown) => refusal(JSON.stringify({ where }))?.pointer;

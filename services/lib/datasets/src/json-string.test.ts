@@ -3,9 +3,12 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { writeJsonText } from './json-string.ts';
 
-/** What the bytes become, written behind `gap` other bytes and read from behind as many. */
+/**
+ * What the bytes become, written behind `gap` other bytes and read from behind as many. What follows
+ * them would complete a sequence.
+ */
 function written(bytes: Uint8Array, gap = 0): string {
-  const source = Buffer.concat([Buffer.alloc(gap, '"'), bytes, Buffer.alloc(9, '"')]);
+  const source = Buffer.concat([Buffer.alloc(gap, '"'), bytes, Buffer.alloc(9, 0x80)]);
   const out = Buffer.alloc(gap + 6 * bytes.length, 0xff);
   const view = (buffer: Buffer) => new DataView(buffer.buffer, buffer.byteOffset, buffer.length);
   const end = writeJsonText(view(source), gap, gap + bytes.length, view(out), gap);

@@ -8,12 +8,12 @@ PLAIN[0x5c] = 0;
 
 /** The high bit of each of four bytes, from the lowest one that is not plain on; 0 when all are. */
 function specialBits(word: number): number {
-  // A difference sets the high bit of a byte that is below a space, or is the character. Higher bytes may
-  // have to lend to that one, and their bits mean nothing.
+  // A difference sets the high bit of a byte that is below a space, or is the character; what is not ASCII
+  // has it in one of them. Higher bytes may have to lend to that one, and their bits mean nothing.
   const belowSpace = word - 0x20202020;
   const quote = (word ^ 0x22222222) - 0x01010101;
   const backslash = (word ^ 0x5c5c5c5c) - 0x01010101;
-  return (belowSpace | quote | backslash | word) & 0x80808080;
+  return (belowSpace | quote | backslash) & 0x80808080;
 }
 
 /** Which of four bytes the lowest bit belongs to. */

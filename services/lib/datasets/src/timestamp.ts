@@ -5,9 +5,8 @@ import { literal, writeAscii, writeLiteral } from './byte-copy.ts';
 export type TimestampWriter = (micros: number, out: DataView, at: number) => number;
 
 const MICROS_PER_SECOND = 1_000_000;
-/** Seconds of ten digits: all times from 2001 to 2286. */
+/** From here (2001) on seconds have ten digits; a safe integer of microseconds ends before eleven. */
 const MIN_TEN_DIGITS = 1_000_000_000;
-const MAX_TEN_DIGITS = 9_999_999_999;
 
 const THREE_ZEROS = literal('000');
 const END_OF_TEXT = literal('Z"');
@@ -24,8 +23,7 @@ function writeDigits(value: number, count: number, out: DataView, at: number): n
 }
 
 function writeSeconds(second: number, out: DataView, at: number): number {
-  if (second < MIN_TEN_DIGITS || second > MAX_TEN_DIGITS)
-    return writeAscii(String(second), out, at);
+  if (second < MIN_TEN_DIGITS) return writeAscii(String(second), out, at);
   const high = Math.floor(second / 100_000);
   return writeDigits(second - high * 100_000, 5, out, writeDigits(high, 5, out, at));
 }
