@@ -6,7 +6,7 @@ import { objectKey } from '../../services/lib/destinations/src/object-key.ts';
 import { eventValue, type EventFacts } from './events.ts';
 import { FakeClock } from './fake-clock.ts';
 import { MemoryTopic, type MemoryLog, type MemoryTopicOptions } from './memory-log.ts';
-import { MemoryStores } from './memory-stores.ts';
+import { MemoryStores, plannedObject } from './memory-stores.ts';
 import { MortalClock } from './mortal-clock.ts';
 import { createRecordingLogger } from './recording-logger.ts';
 import { ScriptedPlaces } from './scripted-destination.ts';
@@ -69,15 +69,9 @@ export class BatcherWorld {
       },
     });
     this.places = new ScriptedPlaces({
-      arrived: ({ location, key, payloadHash, metadata }) => {
-        const { jobId, firstOffset } = metadata;
-        if (!this.stores.jobs.has(jobId)) return;
-        const stored = this.stores.partition(metadata.topic, metadata.partition);
-        const plan = stored?.plans.get(jobId)?.find(({ first }) => first === firstOffset);
-        const known = plan ?? this.stores.ledger.find((entry) => entry.key === key);
-        const isPlanned =
-          known?.key === key && known.location === location && known.payloadHash === payloadHash;
-        if (!isPlanned) this.places.violations.push(`${key} came to ${location} without a plan`);
+      arrived: (object) => {
+        if (this.stores.planned.has(plannedObject(object))) return;
+        this.places.violations.push(`${object.key} came to ${object.location} without a plan`);
       },
     });
     this.#restoreCompression = compressOn(clock, options.compressionMs);

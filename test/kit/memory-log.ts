@@ -16,6 +16,7 @@ import {
 import { partitionOfKey } from '../../services/lib/log/src/embedded/partitioner.ts';
 
 const WAIT_MS = 1000;
+const MAX_READS_AT_ONCE = 20_000;
 
 interface MemoryPartition {
   readonly records: LogRecord[];
@@ -60,6 +61,8 @@ export class MemoryTopic {
   readonly #maxRecordBytes: number;
   readonly #offsetGap: () => number;
   readonly #groups = new Map<string, Group>();
+  /** Reads since time went on. */
+  #reads = { atMs: 0, count: 0 };
 
   constructor(options: MemoryTopicOptions) {
     this.clock = options.clock;
@@ -136,6 +139,14 @@ export class MemoryTopic {
     from.start = Math.min(from.start, from.end);
     while ((from.records.at(-1)?.offset ?? -1) >= from.end) from.records.pop();
     wake(from);
+  }
+
+  /** A loop that reads without end while time stands still would hang the test: it fails instead. */
+  countRead(): void {
+    const atMs = this.clock.monotonic();
+    if (atMs !== this.#reads.atMs) this.#reads = { atMs, count: 0 };
+    this.#reads.count++;
+    if (this.#reads.count > MAX_READS_AT_ONCE) throw new Error('somebody reads in a busy loop');
   }
 
   committed(groupId: string): ReadonlyMap<number, number> {
@@ -299,6 +310,7 @@ class MemoryReader implements PartitionReader {
     if (this.#closed) throw new LogClosedError('the reader is closed');
     if (this.#isReading) throw new Error('a reader was asked to read twice at once');
     this.#isReading = true;
+    this.#broker.countRead();
     try {
       this.#throwIfOutOfRange();
       if (this.#isAtEnd()) await this.#wait();

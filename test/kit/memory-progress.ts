@@ -89,6 +89,7 @@ export class MemoryProgress implements ProgressStore {
       const isFew = plans.length < MAX_OPEN_PLANS;
       this.#mustHold(isFew, `job ${plan.jobId} has more than ${MAX_OPEN_PLANS} open plans`);
       stored.plans.set(plan.jobId, [...plans, plan]);
+      this.#stores.notePlan(plan);
       if (!row) {
         const { jobId, first } = plan;
         stored.cursors.set(jobId, { jobId, cursor: first, detached: false });
@@ -143,6 +144,7 @@ export class MemoryProgress implements ProgressStore {
       if (!known || known.confirmed || !isSameRange(known, plan)) return 'conflict';
       if (this.#isTaken(plan)) return 'key_taken';
       stored.plans.set(plan.jobId, plans.with(place, plan));
+      this.#stores.notePlan(plan);
       return 'replaced';
     });
   }
@@ -194,6 +196,7 @@ export class MemoryProgress implements ProgressStore {
       const row = stored.cursors.get(jobId);
       const cursor = plan?.first ?? head.last + 1;
       stored.cursors.set(jobId, { jobId, cursor, detached: row?.detached ?? false });
+      if (plan) this.#stores.notePlan(plan);
       const left = plan ? [plan, ...rest] : rest;
       if (left.length > 0) stored.plans.set(jobId, left);
       else stored.plans.delete(jobId);

@@ -48,6 +48,8 @@ export class MemoryStores {
   /** Incarnation by topic. */
   readonly incarnations = new Map<string, number>();
   readonly ledger: LedgerEntry[] = [];
+  /** Place, key and payload hash of every plan that was ever stored: what a process that lags may put. */
+  readonly planned = new Set<string>();
   /** When plans were marked that are still open. */
   readonly confirmedAt = new WeakMap<Plan, number>();
   readonly gaps: Gap[] = [];
@@ -78,6 +80,11 @@ export class MemoryStores {
   /** A rule that a batcher must keep. A store bears it when it does not, so only the tests hear of it. */
   mustHold(holds: boolean, rule: string): void {
     if (!holds) this.violations.push(rule);
+  }
+
+  /** A plan was stored, under a new name or with a new payload. */
+  notePlan(plan: Plan): void {
+    this.planned.add(plannedObject(plan));
   }
 
   setStatus(jobId: number, status: Partial<JobStatus>): void {
@@ -184,6 +191,15 @@ export class MemoryStores {
       if (!stored.cursors.has(jobId)) stored.cursors.set(jobId, { jobId, cursor, detached: true });
     }
   }
+}
+
+/** What an object is to one of its plan. */
+export function plannedObject(object: {
+  location: string;
+  key: string;
+  payloadHash: string;
+}): string {
+  return [object.location, object.key, object.payloadHash].join('\n');
 }
 
 class MemoryJobs implements JobStore {

@@ -24,7 +24,6 @@ export async function deliver(
     const outcome = await attempt(delivery, track, shared, signal);
     if (outcome === 'reload') return false;
     if (outcome === 'delivered') delivery.confirmed = true;
-    if (outcome === 'no body') await delivery.waitForBody(track, shared, signal);
   }
   if (delivery.ended) return true;
   const { plan } = delivery;
@@ -33,7 +32,7 @@ export async function deliver(
   return track.progress.confirmPlan(plan, (cursor) => track.confirmed(cursor));
 }
 
-type Outcome = 'delivered' | 'again' | 'no body' | 'reload';
+type Outcome = 'delivered' | 'again' | 'reload';
 
 /** One attempt when it is our turn. */
 async function attempt(
@@ -43,19 +42,20 @@ async function attempt(
   signal: AbortSignal,
 ): Promise<Outcome> {
   const { health } = track.open;
-  const turn = await health.turn(signal);
+  // The line can only move at its head, so that is what a failing destination is asked to take.
+  const turn = await health.turn(signal, () => track.deliveries[0] === delivery);
   let settled = false;
   try {
     signal.throwIfAborted();
     const { service } = track;
     if (!(await delivery.moveTo(service.place, track, shared))) return 'reload';
     const result = await delivery.using(async () => {
-      const object = await delivery.object(track);
+      const object = await delivery.objectWhenRead(track, shared, signal);
       if (!object) return undefined;
       await delivery.spaceAttempts(shared, signal);
       return send(object, delivery, { track, service, turn, shared, signal });
     });
-    if (!result) return delivery.hasIdleBody ? 'again' : 'no body';
+    if (!result) return 'again';
     settled = true;
     if (result.verdict.kind !== 'delivered') {
       health.failed(turn, result.verdict);

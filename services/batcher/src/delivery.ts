@@ -65,17 +65,12 @@ export class Delivery {
     return this.plan?.minTimestampMs ?? this.#batch?.minTimestampMs ?? 0;
   }
 
-  /** True while a body is held that nobody sends at the moment. */
-  get hasIdleBody(): boolean {
-    return this.#builder !== undefined && !this.#inUse;
-  }
-
   /** Lets the body go; it can be read again, since the plan says how. Not in the middle of an attempt. */
   dropBody(): void {
     if (this.plan && !this.#inUse) this.release();
   }
 
-  /** Keeps the body while `work` sends it. */
+  /** Keeps the body while `work` waits for it and sends it. */
   async using<T>(work: () => Promise<T>): Promise<T> {
     this.#inUse = true;
     try {
@@ -170,8 +165,8 @@ export class Delivery {
     return this.plan !== undefined;
   }
 
-  /** The object to put, or undefined while its body must be read again. */
-  async object(track: Track): Promise<ObjectToPut | undefined> {
+  /** Undefined while its body must be read again. */
+  async #object(track: Track): Promise<ObjectToPut | undefined> {
     const { plan } = this;
     const builder = this.#builder;
     if (!plan || !builder) return undefined;
@@ -194,11 +189,21 @@ export class Delivery {
     };
   }
 
-  /** Resolves when a body has come (or it is time to look again). */
-  async waitForBody(track: Track, shared: Shared, signal: AbortSignal): Promise<void> {
-    this.wantsBody = true;
-    track.bodyWanted();
-    await this.#bodyCame.wait(signal, { clock: shared.clock, ms: BODY_WAIT_MS });
+  /** The object to put, once its body is there. Undefined: the plan has changed, or is not open any more. */
+  async objectWhenRead(
+    track: Track,
+    shared: Shared,
+    signal: AbortSignal,
+  ): Promise<ObjectToPut | undefined> {
+    for (;;) {
+      signal.throwIfAborted();
+      if (this.ended || !this.plan) return undefined;
+      const object = await this.#object(track);
+      if (object) return object;
+      this.wantsBody = true;
+      track.bodyWanted();
+      await this.#bodyCame.wait(signal, { clock: shared.clock, ms: BODY_WAIT_MS });
+    }
   }
 
   async spaceAttempts(shared: Shared, signal: AbortSignal): Promise<void> {

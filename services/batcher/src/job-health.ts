@@ -48,13 +48,16 @@ export class JobHealth {
     return this.failing ? Math.max(0, this.#nextAttemptAtMs - this.#clock.monotonic()) : 0;
   }
 
-  /** Waits until an attempt may be made, and takes the turn. Rejects when the signal aborts. */
-  async turn(signal: AbortSignal): Promise<Turn> {
+  /**
+   * Waits until an attempt may be made, and takes the turn. While the destination fails, only who
+   * `mayProbe` gets one. Rejects when the signal aborts.
+   */
+  async turn(signal: AbortSignal, mayProbe: () => boolean): Promise<Turn> {
     for (;;) {
       signal.throwIfAborted();
       if (!this.failing) return { isProbe: false };
       const waitMs = this.backoffMs;
-      if (waitMs === 0 && !this.#probing) {
+      if (waitMs === 0 && !this.#probing && mayProbe()) {
         this.#probing = true;
         return { isProbe: true };
       }
@@ -92,6 +95,11 @@ export class JobHealth {
     const atMs = this.#clock.monotonic() + waitMs;
     this.#nextAttemptAtMs = isNews ? atMs : Math.max(this.#nextAttemptAtMs, atMs);
     this.endTurn(turn);
+  }
+
+  /** Somebody else may probe by now. */
+  lookAgain(): void {
+    this.#changed.notify();
   }
 
   /** The job was changed by a person: try at once. */

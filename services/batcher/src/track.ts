@@ -236,6 +236,7 @@ export class Track implements Taker {
   /** The stored cursor after a confirmation: what lies below it is done. */
   confirmed(cursor: number): void {
     while ((this.deliveries[0]?.last ?? cursor) < cursor) this.deliveries.shift()?.end();
+    this.open.health.lookAgain();
     // The live lane may be in the middle of what it read, and its position below the cursor.
     this.position = Math.max(this.position, cursor);
     if (this.blocked) {
