@@ -10,6 +10,8 @@ import { describe, expect, it } from 'vitest';
  */
 const ROOT = resolve(import.meta.dirname, '../..');
 const MAX_FILE_LINES = 300;
+/** Doubles of whole ports are longer; they are read from their port's contract. */
+const MAX_KIT_FILE_LINES = 400;
 const MAX_FUNCTION_LINES = 80;
 
 function files(...patterns: string[]): string[] {
@@ -95,7 +97,7 @@ describe('the repository', () => {
   });
 
   it('enters packages by their index alone', () => {
-    const wrong = CODE.filter((file) =>
+    const wrong = PRODUCTION.filter((file) =>
       /from '(?:\.\.\/)+(?:lib|services|core|runtime|datasets|destinations|log|stores|batcher|api)\//.test(
         read(file),
       ),
@@ -128,7 +130,10 @@ describe('the repository', () => {
   });
 
   it('keeps files and functions short', () => {
-    const long = CODE.filter((file) => read(file).split('\n').length > MAX_FILE_LINES);
+    const long = CODE.filter((file) => {
+      const limit = file.startsWith('test/kit/') ? MAX_KIT_FILE_LINES : MAX_FILE_LINES;
+      return read(file).split('\n').length > limit;
+    });
     expect(long).toEqual([]);
     expect(PRODUCTION.flatMap(longFunctions)).toEqual([]);
   });
