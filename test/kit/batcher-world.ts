@@ -206,11 +206,14 @@ export class BatcherWorld {
    */
   faultsEverywhere(
     jobId: number,
-    matches: (event: Produced) => boolean,
-    nothingElse: boolean,
+    events: {
+      isOwed: (event: Produced) => boolean;
+      /** Owed ones, and others that may have come. */
+      isAllowed: (event: Produced) => boolean;
+    },
   ): string[] {
-    const missing = new Set(this.owed(jobId, matches));
-    const allowed = new Set(nothingElse ? missing : this.owed(jobId));
+    const missing = new Set(this.owed(jobId, events.isOwed));
+    const allowed = new Set(this.owed(jobId, events.isAllowed));
     const faults: string[] = [];
     const seen = new Set<string>();
     for (const { objects } of this.places.places.values()) {

@@ -29,6 +29,7 @@ const TROUBLES = [
   'move',
   'vanish',
   'bad records',
+  'retention',
   'slow compression',
 ] as const;
 type Trouble = (typeof TROUBLES)[number];
@@ -49,7 +50,7 @@ export class RandomBatcherRun {
     const random = new SeededRandom(seed);
     this.#random = random;
     this.#troubles = new Set(TROUBLES.filter(() => random.chance(0.5)));
-    this.#budgetBytes = random.pick([256 * 1024, 1024 * 1024, 64 * 1024 * 1024]);
+    this.#budgetBytes = random.pick([96 * 1024, 512 * 1024, 64 * 1024 * 1024]);
     const gap = random.chance(0.5);
     const slowCompression = this.#troubles.has('slow compression');
     this.#world = new BatcherWorld({
@@ -95,7 +96,7 @@ export class RandomBatcherRun {
     const account = this.#random.pick(ACCOUNTS);
     for (let i = 0; i < count; i++) {
       const actionType = this.#random.pick(['delete', 'create', 'view']);
-      const bodyChars = this.#random.pick([10, 100, 10_000]);
+      const bodyChars = this.#random.pick([10, 100, 3_000]);
       this.#world.produce(account, 1, { actionType, bodyChars });
     }
     this.#tell(`produced ${count} of ${account}`);
@@ -173,6 +174,9 @@ export class RandomBatcherRun {
       case 'new job':
         if (this.#jobs.size < 6) this.#createJob();
         return;
+      case 'retention':
+        this.#trim();
+        return;
       case 'bad records': {
         this.#appendBadRecords();
         return;
@@ -220,6 +224,12 @@ export class RandomBatcherRun {
     const rate = random.pick([0.1, 0.5, 1]);
     const answer = trouble === 'place down' ? failure : 'deliver unseen';
     place.answer = () => (random.chance(rate) ? answer : 'deliver');
+  }
+
+  #trim(): void {
+    const { topic } = this.#world;
+    const { partition, start, end } = this.#random.pick(topic.bounds());
+    topic.trim(partition, this.#random.between(start, end));
   }
 
   #appendBadRecords(): void {
@@ -283,10 +293,23 @@ export class RandomBatcherRun {
     return [...this.#jobs.keys()].flatMap((id) => {
       const { filter } = this.#world.stores.jobs.get(id)!.job.spec;
       const deletesOnly = this.#changed.has(id) || filter === DELETES_ONLY;
-      const isOwed = ({ actionType }: Produced) => !deletesOnly || actionType === 'delete';
-      return this.#world
-        .faultsEverywhere(id, isOwed, !this.#changed.has(id))
-        .map((fault) => `job ${id}: ${fault}`);
+      const isOwed = (event: Produced) =>
+        (!deletesOnly || event.actionType === 'delete') && !this.#isInGap(id, event);
+      const isAllowed = ({ actionType }: Produced) =>
+        this.#changed.has(id) || !deletesOnly || actionType === 'delete';
+      const faults = this.#world.faultsEverywhere(id, { isOwed, isAllowed });
+      return faults.map((fault) => `job ${id}: ${fault}`);
     });
+  }
+
+  /** What the log lost before the job had read it is told as a gap, and nothing else is. */
+  #isInGap(jobId: number, { partition, offset }: Produced): boolean {
+    const { gaps } = this.#world.stores;
+    const { start } = this.#world.topic.partition(partition);
+    if (offset >= start) return false;
+    return gaps.some(
+      (gap) =>
+        gap.jobId === jobId && gap.partition === partition && gap.from <= offset && gap.to > offset,
+    );
   }
 }

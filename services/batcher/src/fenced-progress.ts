@@ -109,6 +109,11 @@ export class FencedProgress {
     });
   }
 
+  /** Runs `look` while no write is under way, when `rows` and the store say the same. */
+  async betweenWrites(look: () => void): Promise<void> {
+    await this.#turns.take(async () => look());
+  }
+
   /** `apply` gets the stored cursor after the plan was confirmed. False: reload the job. */
   async confirmPlan(plan: Plan, apply: (cursor: number) => void): Promise<boolean> {
     return this.#turns.take(async () => {

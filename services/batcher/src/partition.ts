@@ -165,7 +165,7 @@ export class Partition implements LiveOwner, CatchUpOwner, TrackOwner {
 
   /** The jobs as they are now. Jobs that are not named any more were deleted. */
   reviseJobs(jobs: ReadonlyMap<number, OpenJob>): void {
-    for (const track of this.tracks.revise(jobs)) void this.#guard(this.tracks.reload(track));
+    for (const work of this.tracks.revise(jobs)) void this.#guard(work);
     this.#catchUp.wake();
   }
 

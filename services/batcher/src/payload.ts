@@ -124,7 +124,7 @@ export class PayloadBuilder {
     this.#hash.update(raw);
     this.#budget.compressing(raw.length);
     const piece = new Promise<Uint8Array | undefined>((resolve, reject) => {
-      deflateRaw(raw, { ...this.#options, finishFlush }, (error, compressed) => {
+      const done = (error: Error | null, compressed: Buffer): void => {
         this.#budget.compressing(-raw.length);
         giveSlice(buffer);
         if (this.#released) resolve(undefined);
@@ -133,7 +133,13 @@ export class PayloadBuilder {
           this.#hold(compressed.length - buffer.length);
           resolve(trimmed(compressed));
         }
-      });
+      };
+      try {
+        deflateRaw(raw, { ...this.#options, finishFlush }, done);
+      } catch (error) {
+        // zlib found no memory for its window: it throws before it begins.
+        done(error as Error, raw);
+      }
     });
     // Whoever asks for the payload hears of it; nobody may ask before it is due.
     piece.catch(() => undefined);

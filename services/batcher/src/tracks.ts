@@ -39,10 +39,10 @@ export class Tracks implements Iterable<Track> {
   }
 
   /**
-   * The jobs as they are now; those that are not named any more were deleted. Returns those that are new
-   * here: they must be loaded, and nobody serves them before.
+   * The jobs as they are now; those that are not named any more were deleted. Returns what must still be
+   * asked of the store: nobody serves a new job before it is loaded.
    */
-  revise(jobs: ReadonlyMap<number, OpenJob>): Track[] {
+  revise(jobs: ReadonlyMap<number, OpenJob>): Promise<void>[] {
     for (const [jobId, track] of this.#tracks) {
       if (jobs.has(jobId)) continue;
       track.drop();
@@ -50,26 +50,28 @@ export class Tracks implements Iterable<Track> {
       this.#progress.rows.delete(jobId);
     }
     const added: Track[] = [];
+    const revised: Promise<void>[] = [];
     for (const [jobId, open] of jobs) {
       const track = this.#tracks.get(jobId);
       if (!track) added.push(this.#add(open));
-      else if (track.open !== open) {
-        track.revise(open);
-        if (open.service) track.unpark();
-        else track.park();
+      else if (track.open.job.contentRevision === open.job.contentRevision) {
+        if (track.open !== open) this.#reviseTrack(track, open);
+      } else {
+        // Where another content takes effect depends on what is stored.
+        const revise = () => this.#reviseTrack(track, open);
+        revised.push(this.#progress.betweenWrites(revise));
       }
     }
     // Before anybody is attached: the live lane offers what it reads to whom it finds here.
     this.#reroute();
-    return added;
+    return [...revised, ...added.map((track) => this.reload(track))];
   }
 
   /** Reads again what is stored of one job. */
   async reload(track: Track): Promise<void> {
     track.drop();
     await this.#progress.loadJob(track.jobId, (row, plans) => {
-      // Deleted meanwhile: nothing of it may be started again.
-      if (this.#tracks.get(track.jobId) === track) track.restore(row, plans);
+      if (this.#isCurrent(track)) track.restore(row, plans);
     });
   }
 
@@ -95,6 +97,18 @@ export class Tracks implements Iterable<Track> {
 
   drop(): void {
     for (const track of this.#tracks.values()) track.drop();
+  }
+
+  #reviseTrack(track: Track, open: OpenJob): void {
+    if (!this.#isCurrent(track)) return;
+    track.revise(open);
+    if (open.service) track.unpark();
+    else track.park();
+  }
+
+  /** False when the job was deleted meanwhile: nothing of it may be started again. */
+  #isCurrent(track: Track): boolean {
+    return this.#tracks.get(track.jobId) === track;
   }
 
   #add(open: OpenJob): Track {

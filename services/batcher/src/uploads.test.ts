@@ -1,0 +1,80 @@
+import { describe, expect, it } from 'vitest';
+import type { AttemptResult, Destination, ObjectToPut } from '@trailpush/core';
+import { FakeClock } from '@trailpush/test/kit/fake-clock.ts';
+import { Uploads, type Upload } from './uploads.ts';
+
+const OBJECT = { key: 'a key' } as ObjectToPut;
+const DELIVERED: AttemptResult = { verdict: { kind: 'delivered' } };
+
+/** A destination whose puts end when the test says so. */
+class HeldDestination implements Destination {
+  readonly puts: ((result: AttemptResult) => void)[] = [];
+
+  put(): Promise<AttemptResult> {
+    return new Promise((resolve) => this.puts.push(resolve));
+  }
+
+  async close(): Promise<void> {
+    await Promise.resolve();
+  }
+}
+
+function uploadTo(destination: Destination, changes: Partial<Upload> = {}): Upload {
+  const { signal } = new AbortController();
+  return { destination, object: OBJECT, signal, isProbe: false, isDue: () => true, ...changes };
+}
+
+describe('uploads', () => {
+  it('never let jobs that fail take the slots of healthy ones', async () => {
+    const clock = new FakeClock();
+    const uploads = new Uploads(clock);
+    const [failing, healthy] = [new HeldDestination(), new HeldDestination()];
+    for (let i = 0; i < 100; i++) void uploads.put(uploadTo(failing, { isProbe: true }));
+    for (let i = 0; i < 100; i++) void uploads.put(uploadTo(healthy));
+    await clock.advance(0);
+    expect([failing.puts.length, healthy.puts.length]).toEqual([4, 16]);
+    healthy.puts[3]!(DELIVERED);
+    await clock.advance(0);
+    expect([failing.puts.length, healthy.puts.length]).toEqual([4, 17]);
+  });
+
+  it('send nothing that was due when it was queued and is not any more', async () => {
+    const clock = new FakeClock();
+    const uploads = new Uploads(clock);
+    const destination = new HeldDestination();
+    for (let i = 0; i < 16; i++) void uploads.put(uploadTo(destination));
+    let isDue = true;
+    const stop = new AbortController();
+    const late = uploads.put(uploadTo(destination, { isDue: () => isDue }));
+    const aborted = uploads.put(uploadTo(destination, { signal: stop.signal }));
+    isDue = false;
+    stop.abort();
+    for (const end of destination.puts.slice()) end(DELIVERED);
+    expect([await late, await aborted]).toEqual([undefined, undefined]);
+    expect(destination.puts).toHaveLength(16);
+  });
+
+  it('tell how long the put took, without its time in the queue', async () => {
+    const clock = new FakeClock();
+    const uploads = new Uploads(clock);
+    const destination = new HeldDestination();
+    for (let i = 0; i < 16; i++) void uploads.put(uploadTo(destination));
+    const queued = uploads.put(uploadTo(destination));
+    await clock.advance(5_000);
+    for (const end of destination.puts.slice()) end(DELIVERED);
+    await clock.advance(700);
+    destination.puts[16]!(DELIVERED);
+    expect(await queued).toEqual({ ...DELIVERED, tookMs: 700 });
+  });
+
+  it('take a destination that throws for one that failed', async () => {
+    const destination: Destination = {
+      put: () => Promise.reject(new Error('a bug')),
+      close: () => Promise.resolve(),
+    };
+    expect(await new Uploads(new FakeClock()).put(uploadTo(destination))).toMatchObject({
+      verdict: { kind: 'retry' },
+      message: 'The attempt ended in an internal error: a bug',
+    });
+  });
+});
