@@ -182,25 +182,28 @@ export class MemoryProgress implements ProgressStore {
   cutPlan(ownership: Ownership, { gap, plan }: PlanCut): Promise<CutPlanResult> {
     return this.#faults.pass('cutPlan', () => {
       const stored = this.#owned(ownership);
-      if (!stored) return 'stale';
+      if (!stored) return { result: 'stale' };
       const { jobId } = gap;
-      const [head, ...rest] = stored.plans.get(jobId) ?? [];
-      if (!head || head.first !== gap.from || head.confirmed) return 'conflict';
-      if (gap.to <= gap.from || gap.to > head.last + 1) return 'conflict';
+      const [head, ...next] = stored.plans.get(jobId) ?? [];
+      if (!head || head.first !== gap.from || head.confirmed) return { result: 'conflict' };
+      if (gap.to <= gap.from || gap.to > head.last + 1) return { result: 'conflict' };
       if (plan) {
         const isRest = plan.first === gap.to && plan.first <= plan.last && isSameRange(head, plan);
-        if (!isRest) return 'conflict';
-        if (this.#isTaken(plan, head)) return 'key_taken';
+        if (!isRest) return { result: 'conflict' };
+        if (this.#isTaken(plan, head)) return { result: 'key_taken' };
+        this.#stores.notePlan(plan);
       }
       this.#stores.gaps.push(gap);
-      const row = stored.cursors.get(jobId);
-      const cursor = plan?.first ?? head.last + 1;
-      stored.cursors.set(jobId, { jobId, cursor, detached: row?.detached ?? false });
-      if (plan) this.#stores.notePlan(plan);
-      const left = plan ? [plan, ...rest] : rest;
+      const open = plan ? 0 : next.findIndex(({ confirmed }) => !confirmed);
+      const popped = open < 0 ? next : next.slice(0, open);
+      for (const done of popped) this.#toLedger(ownership, done);
+      const left = [...(plan ? [plan] : []), ...next.slice(popped.length)];
       if (left.length > 0) stored.plans.set(jobId, left);
       else stored.plans.delete(jobId);
-      return 'cut';
+      const cursor = plan?.first ?? (popped.at(-1) ?? head).last + 1;
+      const detached = stored.cursors.get(jobId)?.detached ?? false;
+      stored.cursors.set(jobId, { jobId, cursor, detached });
+      return { result: 'cut', cursor };
     });
   }
 

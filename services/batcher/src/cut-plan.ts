@@ -17,14 +17,14 @@ export interface LostRange {
 /** The log has lost a part of an open plan: that is a gap, and the rest of the plan goes on. */
 export async function cutPlan(lost: LostRange, shared: Shared): Promise<void> {
   const { track, delivery, plan, to, make } = lost;
-  const { jobId, partition, first: from, last } = plan;
+  const { jobId, partition, first: from } = plan;
   const gap = {
     ...{ jobId, topic: track.progress.ownership.topic, partition, from, to },
     reason: 'the log no longer held these offsets when a planned object had to be made again',
     possiblyDelivered: delivery.isPossiblyDelivered,
     seenAtMs: shared.clock.now(),
   };
-  const done = await track.progress.cutPlan({ gap, last, make }, (rest, cursor) => {
+  const done = await track.progress.cutPlan({ gap, make }, (rest, cursor) => {
     delivery.plan = rest;
     delivery.lostTo = undefined;
     if (!rest) track.confirmed(cursor);

@@ -190,22 +190,22 @@ export class FencedProgress {
    * False: reload the job.
    */
   async cutPlan(
-    cut: { gap: Gap; last: number; make: (choice: number) => Plan | undefined },
+    cut: { gap: Gap; make: (choice: number) => Plan | undefined },
     apply: (plan: Plan | undefined, cursor: number) => void,
   ): Promise<boolean> {
     return this.#turns.take(async () => {
-      const { gap, last, make } = cut;
+      const { gap, make } = cut;
       for (let choice = 0; ; choice++) {
         const plan = make(choice);
-        const result = await this.#turns.repeat(() =>
+        const answer = await this.#turns.repeat(() =>
           this.#store.cutPlan(this.ownership, { gap, plan }),
         );
-        if (result === 'stale') throw new LostPartitionError();
-        if (result === 'conflict') return false;
-        if (result === 'key_taken') continue;
-        const cursor = plan?.first ?? last + 1;
-        const detached = this.rows.get(gap.jobId)?.detached ?? false;
-        this.rows.set(gap.jobId, { jobId: gap.jobId, cursor, detached });
+        if (answer.result === 'stale') throw new LostPartitionError();
+        if (answer.result === 'conflict') return false;
+        if (answer.result !== 'cut') continue;
+        const { jobId } = gap;
+        const { cursor } = answer;
+        this.rows.set(jobId, { jobId, cursor, detached: this.rows.get(jobId)?.detached ?? false });
         apply(plan, cursor);
         return true;
       }

@@ -142,8 +142,13 @@ export interface PlanCut {
   readonly plan: Plan | undefined;
 }
 
-/** As `InsertPlanResult`; `conflict` also when the job's first open plan is not the one that was cut. */
-export type CutPlanResult = 'cut' | 'stale' | 'conflict' | 'key_taken';
+/**
+ * - `cut`: done; `cursor` is the stored cursor afterwards.
+ * - else as `InsertPlanResult`; `conflict` also when the job's first open plan is not the one that was cut.
+ */
+export type CutPlanResult =
+  | { readonly result: 'cut'; readonly cursor: number }
+  | { readonly result: 'stale' | 'conflict' | 'key_taken' };
 
 /**
  * Progress of delivery. Every method is one transaction and rejects with StoreUnavailableError when
@@ -194,7 +199,8 @@ export interface ProgressStore {
   recordGap(ownership: Ownership, gap: Gap): Promise<boolean>;
   /**
    * Records the gap, puts the rest of the plan in the place of the whole, and moves the cursor to its
-   * beginning, or behind the old plan when there is no rest.
+   * beginning. When there is no rest, confirmed plans that come next are popped, and the cursor moves
+   * behind them.
    */
   cutPlan(ownership: Ownership, cut: PlanCut): Promise<CutPlanResult>;
   /** Idempotent by (topic, partition, offset, job). Resolves to the largest id stored so far. */

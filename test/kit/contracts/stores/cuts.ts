@@ -23,7 +23,9 @@ export function cutContract(suite: Suite): void {
       const { claimed, job, plans } = await newQueue();
       const gap = gapOf(claimed.topic, job, 0, 6);
       const plan = planOf(job, 6, 9, { payloadHash: 'cd'.repeat(32), records: 2 });
-      expect(await progress().cutPlan(claimed, { gap, plan })).toBe('cut');
+      expect(await progress().cutPlan(claimed, { gap, plan })).toEqual({
+        ...{ result: 'cut', cursor: 6 },
+      });
       expect(await progress().loadJob(claimed, job.id)).toMatchObject({
         cursor: cursorOf(job, 6),
         plans: [plan, plans[1]],
@@ -35,10 +37,14 @@ export function cutContract(suite: Suite): void {
 
     it('of which nothing is left goes, and the cursor moves behind it', async () => {
       const { claimed, job, plans } = await newQueue();
-      for (const [to, gap] of [10, 17].map(
-        (to, i) => [to, gapOf(claimed.topic, job, i * 10, to)] as const,
-      )) {
-        expect(await progress().cutPlan(claimed, { gap, plan: undefined }), `to ${to}`).toBe('cut');
+      for (const [from, to] of [
+        [0, 10],
+        [10, 17],
+      ] as const) {
+        const gap = gapOf(claimed.topic, job, from, to);
+        expect(await progress().cutPlan(claimed, { gap, plan: undefined })).toEqual({
+          ...{ result: 'cut', cursor: from + 10 },
+        });
       }
       expect(await progress().loadJob(claimed, job.id)).toMatchObject({
         cursor: cursorOf(job, 20),
@@ -49,12 +55,33 @@ export function cutContract(suite: Suite): void {
       );
     });
 
+    it('lets those go that were only waiting for it', async () => {
+      const { claimed, job, plans } = await newQueue();
+      const third = planOf(job, 20, 24);
+      await progress().insertPlan(claimed, third);
+      await progress().confirmPlan(claimed, { jobId: job.id, first: 10, confirmedAtMs: 7 });
+      const gap = gapOf(claimed.topic, job, 0, 10);
+      expect(await progress().cutPlan(claimed, { gap, plan: undefined })).toEqual({
+        ...{ result: 'cut', cursor: 20 },
+      });
+      expect(await progress().loadJob(claimed, job.id)).toMatchObject({
+        cursor: cursorOf(job, 20),
+        plans: [third],
+      });
+      const ledger = await progress().listLedger(job.id);
+      expect(ledger).toMatchObject([{ key: plans[1].key, confirmedAtMs: 7 }]);
+      const { status } = (await suite.stores().jobs.get(job.accountId, job.id))!;
+      expect(status.lastCompleteMs).toBe(plans[1].maxTimestampMs);
+    });
+
     it('is the first one, unconfirmed, and cut inside its range, or nothing is changed', async () => {
       const { claimed, job, plans } = await newQueue();
       const before = await progress().loadJob(claimed, job.id);
       const second = { jobId: job.id, first: 10, confirmedAtMs: 1 };
-      const cut = (from: number, to: number, plan?: Plan) =>
-        progress().cutPlan(claimed, { gap: gapOf(claimed.topic, job, from, to), plan });
+      const cut = async (from: number, to: number, plan?: Plan) => {
+        const gap = gapOf(claimed.topic, job, from, to);
+        return (await progress().cutPlan(claimed, { gap, plan })).result;
+      };
       expect(await cut(10, 20)).toBe('conflict');
       expect(await cut(0, 11)).toBe('conflict');
       expect(await cut(0, 0)).toBe('conflict');
@@ -64,14 +91,17 @@ export function cutContract(suite: Suite): void {
       expect(await cut(0, 5, { ...plans[1], first: 5, last: 9 })).toBe('key_taken');
       const stale = { ...claimed, epoch: claimed.epoch - 1 };
       const gap = gapOf(claimed.topic, job, 0, 5);
-      expect(await progress().cutPlan(stale, { gap, plan: undefined })).toBe('stale');
+      expect(await progress().cutPlan(stale, { gap, plan: undefined })).toEqual({
+        result: 'stale',
+      });
       expect(await progress().loadJob(claimed, job.id)).toEqual(before);
       expect(await progress().listGaps(job.id)).toEqual([]);
       await progress().confirmPlan(claimed, second);
       expect(await cut(0, 10)).toBe('cut');
+      expect(await cut(0, 10)).toBe('conflict');
       const nobody = { id: 1_000_000_000 } as Job;
       const gapOfNobody = { gap: gapOf(newName('topic'), nobody, 0, 5), plan: undefined };
-      expect(await progress().cutPlan(claimed, gapOfNobody)).toBe('conflict');
+      expect(await progress().cutPlan(claimed, gapOfNobody)).toEqual({ result: 'conflict' });
     });
   });
 }

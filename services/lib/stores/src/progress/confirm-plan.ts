@@ -34,7 +34,7 @@ export async function confirmPlan(
     await mark(transaction, plan, confirmation);
     return { result: 'confirmed', cursor: head };
   }
-  await moveToLedger(transaction, popped, confirmation);
+  await moveToLedger(transaction, popped, confirmation.confirmedAtMs);
   await transaction
     .updateTable('cursors')
     .set({ cursor: last.last + 1 })
@@ -64,16 +64,16 @@ async function mark(
     .execute();
 }
 
-async function moveToLedger(
+export async function moveToLedger(
   transaction: Transaction<Tables>,
   plans: readonly ObjectRow[],
-  { confirmedAtMs }: Confirmation,
+  atMs: number,
 ): Promise<void> {
   await transaction
     .updateTable('objects')
     .set((eb) => ({
-      confirmed_at_ms: eb.fn.coalesce('confirmed_at_ms', eb.val(confirmedAtMs)),
-      ledger_at_ms: confirmedAtMs,
+      confirmed_at_ms: eb.fn.coalesce('confirmed_at_ms', eb.val(atMs)),
+      ledger_at_ms: atMs,
     }))
     .where(
       'id',
@@ -84,10 +84,10 @@ async function moveToLedger(
 }
 
 /** Any success ends the job's error; only a moved cursor completes a time. */
-async function updateStatus(
+export async function updateStatus(
   transaction: Transaction<Tables>,
   job: JobStatusRow,
-  { jobId }: Confirmation,
+  { jobId }: { readonly jobId: number },
   popped: readonly ObjectRow[],
 ): Promise<void> {
   if (popped.length === 0 && job.last_error_ms === null) return;

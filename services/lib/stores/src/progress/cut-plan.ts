@@ -2,6 +2,7 @@ import type { CutPlanResult, Ownership, Plan, PlanCut } from '@trailpush/core';
 import type { Transaction } from 'kysely';
 
 import type { Tables } from '../schema.ts';
+import { moveToLedger, updateStatus } from './confirm-plan.ts';
 import { insertGap } from './losses.ts';
 import { lockOwned } from './ownership.ts';
 import { contentOf, lockJobStatus, nameHash, readQueue, type ObjectRow } from './queue.ts';
@@ -13,37 +14,55 @@ export async function cutPlan(
   { gap, plan }: PlanCut,
 ): Promise<CutPlanResult> {
   const { topic, partition } = ownership;
-  if ((await lockOwned(transaction, ownership)) === undefined) return 'stale';
-  const job = await lockJobStatus(transaction, gap.jobId, 'against deletion');
-  if (job === undefined) return 'conflict';
-  const { plans } = await readQueue(transaction, ownership, gap.jobId);
-  const [head] = plans;
-  if (head === undefined || !isCutOf(head, { gap, plan })) return 'conflict';
-  if (plan === undefined) {
-    await transaction.deleteFrom('objects').where('id', '=', head.id).execute();
-  } else {
-    const namesake = await transaction
-      .selectFrom('objects')
-      .select('id')
-      .where('name_hash', '=', nameHash(plan))
-      .where('id', '<>', head.id)
-      .executeTakeFirst();
-    if (namesake !== undefined) return 'key_taken';
+  const { jobId } = gap;
+  if ((await lockOwned(transaction, ownership)) === undefined) return { result: 'stale' };
+  const job = await lockJobStatus(transaction, jobId, 'for change');
+  if (job === undefined) return { result: 'conflict' };
+  const { plans } = await readQueue(transaction, ownership, jobId);
+  const [head, ...next] = plans;
+  if (head === undefined || !isCutOf(head, { gap, plan })) return { result: 'conflict' };
+  if (plan !== undefined && (await isTaken(transaction, plan, head)))
+    return { result: 'key_taken' };
+  await insertGap(transaction, ownership, gap);
+  let cursor = plan?.first ?? head.last + 1;
+  if (plan !== undefined) {
     await transaction
       .updateTable('objects')
       .set({ first: plan.first, ...contentOf(plan) })
       .where('id', '=', head.id)
       .execute();
+  } else {
+    await transaction.deleteFrom('objects').where('id', '=', head.id).execute();
+    const open = next.findIndex((row) => row.confirmed_at_ms === null);
+    const popped = open === -1 ? next : next.slice(0, open);
+    cursor = (popped.at(-1)?.last ?? head.last) + 1;
+    if (popped.length > 0) {
+      await updateStatus(transaction, job, gap, popped);
+      await moveToLedger(transaction, popped, gap.seenAtMs);
+    }
   }
-  await insertGap(transaction, ownership, gap);
   await transaction
     .updateTable('cursors')
-    .set({ cursor: plan?.first ?? head.last + 1 })
+    .set({ cursor })
     .where('topic', '=', topic)
     .where('partition', '=', partition)
-    .where('job_id', '=', gap.jobId)
+    .where('job_id', '=', jobId)
     .execute();
-  return 'cut';
+  return { result: 'cut', cursor };
+}
+
+async function isTaken(
+  transaction: Transaction<Tables>,
+  plan: Plan,
+  own: ObjectRow,
+): Promise<boolean> {
+  const namesake = await transaction
+    .selectFrom('objects')
+    .select('id')
+    .where('name_hash', '=', nameHash(plan))
+    .where('id', '<>', own.id)
+    .executeTakeFirst();
+  return namesake !== undefined;
 }
 
 function isCutOf(head: ObjectRow, { gap, plan }: PlanCut): boolean {
