@@ -149,7 +149,10 @@ function writeParts(
 ): number {
   const { starts, ends, integers, view } = event.cursor;
   let at = from;
-  for (const part of parts) {
+  // Not for...of, whose cleaning up at the end costs a few per cent of the line.
+  for (let index = 0; index < parts.length; index++) {
+    const part = parts[index];
+    if (!part) break;
     const { slot } = part;
     at = writeLiteral(part.prefix, out, at);
     switch (part.kind) {
@@ -195,7 +198,9 @@ function writeMembers(
   from: number,
 ): number {
   let at = from;
-  for (const member of members) {
+  for (let index = 0; index < members.length; index++) {
+    const member = members[index];
+    if (!member) break;
     const start = cursor.starts[member.slot] ?? -1;
     if (start < 0) continue;
     at = writeLiteral(at === from ? member.asFirst : member.asNext, out, at);
