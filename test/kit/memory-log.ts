@@ -61,6 +61,7 @@ export class MemoryTopic {
   readonly #maxRecordBytes: number;
   readonly #offsetGap: () => number;
   readonly #groups = new Map<string, Group>();
+  readonly #expelled: { group: Group; member: Member }[] = [];
   /** Reads since time went on. */
   #reads = { atMs: 0, count: 0 };
 
@@ -177,6 +178,15 @@ export class MemoryTopic {
     for (const group of this.#groups.values()) this.#assign(group);
   }
 
+  /** A member that was expelled and told so has joined again, by itself. */
+  rejoin(log: MemoryLog): void {
+    for (const { group, member } of this.#expelled.splice(0)) {
+      if (member.log !== log) continue;
+      group.members.push(member);
+      this.#assign(group);
+    }
+  }
+
   /**
    * The session of a process has expired: others get its partitions. It is told only when the returned
    * function is called, as when it hangs or is cut off for a while.
@@ -186,6 +196,7 @@ export class MemoryTopic {
     for (const group of this.#groups.values()) {
       for (const member of group.members.filter((of) => of.log === log)) {
         this.#remove(group, member);
+        this.#expelled.push({ group, member });
         tells.push(() => member.onAssignment({ generation: group.generation, partitions: [] }));
       }
     }

@@ -194,6 +194,8 @@ export class MemoryProgress implements ProgressStore {
         this.#stores.notePlan(plan);
       }
       this.#stores.gaps.push(gap);
+      const { partition } = ownership;
+      this.#stores.cuts.push({ jobId, partition, first: head.first, last: head.last });
       const open = plan ? 0 : next.findIndex(({ confirmed }) => !confirmed);
       const popped = open < 0 ? next : next.slice(0, open);
       for (const done of popped) this.#toLedger(ownership, done);

@@ -53,6 +53,8 @@ export class MemoryStores {
   /** When plans were marked that are still open. */
   readonly confirmedAt = new WeakMap<Plan, number>();
   readonly gaps: Gap[] = [];
+  /** Open plans that were cut: what was left of them may lie twice, since they may have arrived before. */
+  readonly cuts: { jobId: number; partition: number; first: number; last: number }[] = [];
   readonly deadLetters: DeadLetter[] = [];
   /** Every rule that was broken; must be empty in the end. */
   readonly violations: string[] = [];

@@ -23,6 +23,32 @@ function ids(events: readonly Produced[]): string[] {
   return events.map(({ id }) => id);
 }
 
+describe('a new job', () => {
+  it('loses nothing to a process that takes its partition over and has not heard of it', async () => {
+    world = new BatcherWorld();
+    world.createJob({ accountId: 'other' });
+    const late = await world.start();
+    world.topic.expel(late.log);
+    const quick = await world.start();
+    late.faults.unavailable = true;
+    const job = world.createJob({ maxUploadIntervalSeconds: 5 });
+    await world.until(
+      'the job has no row of its own any more',
+      () => world.cursor(job.id) === undefined,
+    );
+    quick.kill();
+    // The change is told to nobody again, and reading the jobs goes on to fail for a while.
+    late.faults.fateOf = ({ name }) => (name === 'loadAll' ? 'fail' : 'answer');
+    late.faults.unavailable = false;
+    world.topic.rejoin(late.log);
+    world.produce('acme', 5);
+    await world.advance(20_000);
+    late.faults.fateOf = () => 'answer';
+    await world.advance(20_000);
+    expect(world.faults(job.id)).toEqual([]);
+  });
+});
+
 describe('a change of content', () => {
   it('takes effect at the first unplanned offset, backlog included', async () => {
     world = new BatcherWorld();

@@ -1,14 +1,9 @@
-import {
-  messageOf,
-  StoreUnavailableError,
-  type Clock,
-  type GroupMembership,
-  type Logger,
-} from '@trailpush/core';
+import { messageOf, type Clock, type GroupMembership, type Logger } from '@trailpush/core';
 import type { Metrics } from '@trailpush/runtime';
 import { isAborted } from './abort.ts';
 import { Claims } from './claims.ts';
 import { Gauges } from './gauges.ts';
+import { JobRefresher } from './job-refresher.ts';
 import type { JobSet } from './job-set.ts';
 import type { Shared } from './shared.ts';
 
@@ -17,7 +12,6 @@ export const GROUP_ID = 'trailpush-batcher';
 const TICK_MS = 250;
 const PIN_MS = 2000;
 const OBSERVE_MS = 5000;
-const JOBS_RETRY_MS = 1000;
 /** Of the 25 s that a shutdown has: what uploads under way, the last cursors and leaving may take. */
 const DRAIN_MS = 15_000;
 const LAST_PIN_MS = 3000;
@@ -33,6 +27,7 @@ export class Batcher {
   readonly #shared: Shared;
   readonly #clock: Clock;
   readonly #jobs: JobSet;
+  readonly #refresher: JobRefresher;
   readonly #logger: Logger;
   readonly #claims: Claims;
   readonly #gauges: Gauges;
@@ -40,9 +35,6 @@ export class Batcher {
   readonly #stops: (() => void)[] = [];
   #membership: GroupMembership | undefined;
   #unwatch: (() => Promise<void>) | undefined;
-  /** The jobs have changed since they were read last. */
-  #jobsAreStale = false;
-  #isRefreshing = false;
   #pinning: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
 
@@ -52,7 +44,20 @@ export class Batcher {
     this.#clock = shared.clock;
     this.#jobs = jobs;
     this.#logger = shared.logger;
-    this.#claims = new Claims({ shared, metrics, jobs: () => jobs.jobs.values() });
+    this.#refresher = new JobRefresher({
+      read: () => this.#readJobs(),
+      clock: shared.clock,
+      logger: shared.logger,
+      signal: this.#stop.signal,
+    });
+    this.#claims = new Claims({
+      shared,
+      metrics,
+      freshJobs: async () => {
+        await this.#refresher.refresh();
+        return jobs.jobs;
+      },
+    });
     this.#gauges = new Gauges({ metrics, shared, jobs, claims: this.#claims });
   }
 
@@ -60,11 +65,11 @@ export class Batcher {
   async start(): Promise<void> {
     const { log, jobs } = this.#shared;
     const { signal } = this.#stop;
-    await this.#refreshJobs();
+    await this.#refresher.refresh();
     if (signal.aborted) return;
-    this.#unwatch = await jobs.watch(() => void this.#refreshJobs());
+    this.#unwatch = await jobs.watch(() => void this.#refresher.refresh());
     // For what changed between the two.
-    void this.#refreshJobs();
+    void this.#refresher.refresh();
     const membership = await log.joinGroup(GROUP_ID, (assignment) => {
       this.#claims.assign(assignment);
     });
@@ -135,30 +140,6 @@ export class Batcher {
     });
     await Promise.race([guarded, timeout]);
     patience.abort();
-  }
-
-  /** Reads the jobs until they are as stored, since what was told once is not told again. */
-  async #refreshJobs(): Promise<void> {
-    this.#jobsAreStale = true;
-    if (this.#isRefreshing) return;
-    this.#isRefreshing = true;
-    const { signal } = this.#stop;
-    while (this.#jobsAreStale && !signal.aborted) {
-      this.#jobsAreStale = false;
-      try {
-        await this.#readJobs();
-      } catch (error) {
-        this.#jobsAreStale = true;
-        const fields = { error: messageOf(error) };
-        if (error instanceof StoreUnavailableError) {
-          this.#logger.warn(fields, 'the jobs cannot be read yet, trying again');
-        } else {
-          this.#logger.error(fields, 'the jobs cannot be read, trying again');
-        }
-        await this.#clock.sleep(JOBS_RETRY_MS, signal).catch(() => undefined);
-      }
-    }
-    this.#isRefreshing = false;
   }
 
   async #readJobs(): Promise<void> {

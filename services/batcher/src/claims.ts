@@ -38,17 +38,22 @@ export class Claims {
   readonly #shared: Shared;
   readonly #metrics: Metrics;
   readonly #logger: Logger;
-  readonly #jobs: () => Iterable<OpenJob>;
+  readonly #freshJobs: () => Promise<ReadonlyMap<number, OpenJob>>;
   readonly #holdings = new Map<number, Holding>();
   readonly #work = new Set<Promise<void>>();
   #isClosing = false;
   #bounds: Promise<readonly PartitionBounds[]> | undefined;
 
-  constructor(options: { shared: Shared; metrics: Metrics; jobs: () => Iterable<OpenJob> }) {
+  constructor(options: {
+    shared: Shared;
+    metrics: Metrics;
+    /** The jobs as they are stored now or later: what was read before does not do. */
+    freshJobs: () => Promise<ReadonlyMap<number, OpenJob>>;
+  }) {
     this.#shared = options.shared;
     this.#metrics = options.metrics;
     this.#logger = options.shared.logger;
-    this.#jobs = options.jobs;
+    this.#freshJobs = options.freshJobs;
   }
 
   /** Partitions that are served at the moment, by number. */
@@ -137,6 +142,9 @@ export class Claims {
     const bounds = await this.#boundsOf(number);
     const claim = await this.#claim(number, undefined, bounds.start);
     const cut = await this.#findCut(claim, bounds, released.signal);
+    // After the claim: of a job without a cursor row, only its last owner and the store know. Whoever
+    // goes on without it leaves behind what it is owed.
+    const jobs = await this.#freshJobs();
     // Assigned away while we were asking: the next owner raises the epoch again.
     if (released.signal.aborted || this.#isClosing) return undefined;
     if (cut !== undefined) {
@@ -144,7 +152,7 @@ export class Claims {
       return undefined;
     }
     holding.stopped = undefined;
-    const end = await this.#serve(holding, claim, bounds);
+    const end = await this.#serve(holding, jobs, { claim, bounds });
     if (end?.kind === 'stopped') this.#stopped(holding, end.error.message);
     return end?.kind === 'lost' ? end.error : undefined;
   }
@@ -152,10 +160,11 @@ export class Claims {
   /** Serves until the partition ends by itself, or is released: then there is no end to tell of. */
   async #serve(
     holding: Holding,
-    claim: ClaimedPartition,
-    bounds: PartitionBounds,
+    jobs: ReadonlyMap<number, OpenJob>,
+    at: { claim: ClaimedPartition; bounds: PartitionBounds },
   ): Promise<PartitionEnd | undefined> {
     const { number, released } = holding;
+    const { claim, bounds } = at;
     const { epoch, liveFrom } = claim;
     const label = { partition: String(number) };
     const ending = new Wakeup();
@@ -175,7 +184,7 @@ export class Claims {
     this.#logger.info({ partition: number, epoch, liveFrom }, 'a partition was claimed');
     try {
       const ended = ending.wait(released.signal);
-      partition.start(this.#jobs());
+      partition.start(jobs.values());
       await ended;
     } finally {
       holding.partition = undefined;
