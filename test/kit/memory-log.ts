@@ -57,6 +57,8 @@ export class MemoryTopic {
   readonly maxReadRecords: number;
   /** While set, reads find nothing, and bounds and appends reject. */
   unavailable = false;
+  /** Told of each read before it looks, from where. */
+  beforeRead: (at: { partition: number; position: number }) => void = () => undefined;
   readonly #partitions: MemoryPartition[];
   readonly #maxRecordBytes: number;
   readonly #offsetGap: () => number;
@@ -322,6 +324,7 @@ class MemoryReader implements PartitionReader {
     if (this.#isReading) throw new Error('a reader was asked to read twice at once');
     this.#isReading = true;
     this.#broker.countRead();
+    this.#broker.beforeRead({ partition: this.partition, position: this.#position });
     try {
       this.#throwIfOutOfRange();
       if (this.#isAtEnd()) await this.#wait();

@@ -60,6 +60,27 @@ describe('a log that has lost records to retention', () => {
     expect(world.faults(jobs[1]!.id, 'two')).toEqual(lost);
   });
 
+  it('does not cost what a job that is behind has read, and not yet sent', async () => {
+    world = new BatcherWorld({ maxReadRecords: 6 });
+    const job = world.createJob({ enabled: false, maxUploadIntervalSeconds: 30 });
+    world.updateJob(job.id, { enabled: true });
+    world.updateJob(job.id, { enabled: false });
+    await world.start();
+    world.produce('acme', 6);
+    await world.advance(5_000);
+    world.produce('acme', 24);
+    await world.advance(5_000);
+    // The lane reads six, and finds the next ones gone when it comes back for them.
+    world.topic.beforeRead = ({ position }) => {
+      if (position === 6) world.topic.trim(0, 20);
+    };
+    world.updateJob(job.id, { enabled: true });
+    await world.advance(60_000);
+    const lost = world.produced.slice(6, 20).map(({ id }) => `${id} is missing`);
+    expect(world.faults(job.id)).toEqual(lost);
+    expect(world.stores.gaps.map(({ from, to }) => [from, to])).toEqual([[6, 20]]);
+  });
+
   it('does not cost what was read before and is still in memory', async () => {
     world = new BatcherWorld();
     const job = world.createJob({ maxUploadIntervalSeconds: 20 });

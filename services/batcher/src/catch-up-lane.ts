@@ -186,7 +186,8 @@ export class CatchUpLane {
     this.#renders.lost(error);
     for (const track of [...this.#owner.tracks]) {
       if (!isFed(track) || track.position >= error.start) continue;
-      // The open plans go first: a gap behind them cannot be stored before they are done.
+      // What was read goes first: a gap behind it cannot be stored before it is done.
+      track.close(track.position - 1, 'retention');
       if (track.deliveries.length > 0) track.blocked = true;
       else await this.#owner.lostToRetention(track, error);
     }
