@@ -6,7 +6,12 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['services/**/*.test.ts', 'test/repo/*.test.ts', 'test/kit/**/*.test.ts'],
+          include: [
+            'services/**/*.test.ts',
+            'test/repo/*.test.ts',
+            'test/kit/**/*.test.ts',
+            'test/conformance/*.test.ts',
+          ],
           testTimeout: 20_000,
         },
       },
