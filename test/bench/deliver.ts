@@ -81,6 +81,7 @@ function counted(destination: Destination): Destination {
       }
       return result;
     },
+    probe: (signal) => destination.probe(signal),
     close: () => destination.close(),
   };
 }

@@ -161,6 +161,10 @@ class ScriptedDestination implements Destination {
     return { verdict: { kind: 'retry' }, message: 'the connection was reset' };
   }
 
+  async probe(): Promise<AttemptResult> {
+    return { verdict: { kind: 'delivered' }, status: 200 };
+  }
+
   async close(): Promise<void> {
     this.#closing.abort();
   }

@@ -14,6 +14,10 @@ class HeldDestination implements Destination {
     return new Promise((resolve) => this.puts.push(resolve));
   }
 
+  probe(): Promise<AttemptResult> {
+    return Promise.reject(new Error('uploads send no probes'));
+  }
+
   async close(): Promise<void> {
     await Promise.resolve();
   }
@@ -70,6 +74,7 @@ describe('uploads', () => {
   it('take a destination that throws for one that failed', async () => {
     const destination: Destination = {
       put: () => Promise.reject(new Error('a bug')),
+      probe: () => Promise.reject(new Error('a bug')),
       close: () => Promise.resolve(),
     };
     expect(await new Uploads(new FakeClock()).put(uploadTo(destination))).toMatchObject({

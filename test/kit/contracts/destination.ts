@@ -2,6 +2,7 @@ import { describe } from 'vitest';
 
 import { answersContract } from './destination/answers.ts';
 import { abortContract, silenceContract } from './destination/ending.ts';
+import { probeAnswerContract, probeContract } from './destination/probing.ts';
 import { echoContract, secrecyContract } from './destination/secrecy.ts';
 import { keyContract, storingContract } from './destination/storing.ts';
 import type { DestinationHarness } from './destination/suite.ts';
@@ -13,10 +14,12 @@ export function destinationContract(name: string, harness: DestinationHarness): 
   describe(`destination contract: ${name}`, () => {
     storingContract(harness);
     if (harness.storesByKey) keyContract(harness);
+    probeContract(harness);
     abortContract(harness);
     secrecyContract(harness);
     if (harness.answers === 'none') return;
     silenceContract(harness);
+    probeAnswerContract(harness);
     answersContract(harness);
     echoContract(harness);
   });

@@ -58,6 +58,12 @@ export interface Destination {
    * an abort by `signal` gives `retry`.
    */
   put(object: ObjectToPut, signal: AbortSignal): Promise<AttemptResult>;
+  /**
+   * Sends Logpush's test upload, the gzip of `{"content":"tests"}`: object stores make one small object
+   * below the job's folder, always under the same key, and receivers get a POST. Judged as a put is,
+   * inside 2 minutes at most.
+   */
+  probe(signal: AbortSignal): Promise<AttemptResult>;
   close(): Promise<void>;
 }
 

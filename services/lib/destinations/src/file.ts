@@ -3,10 +3,8 @@ import { type FileHandle, mkdir, open, realpath, rename, rm } from 'node:fs/prom
 import { randomUUID } from 'node:crypto';
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 
-import type { ObjectToPut } from '@trailpush/core';
-
 import { type Conf, invalidConf, knownParams, printable } from './conf.ts';
-import type { DestinationKind, OpenableDestination, Uploader } from './kind.ts';
+import type { DestinationKind, OpenableDestination, Upload, Uploader } from './kind.ts';
 import { parsePathTemplate } from './object-key.ts';
 import type { DestinationPolicy } from './policy.ts';
 import { TransportError } from './transport-error.ts';
@@ -109,7 +107,7 @@ async function makeOne(path: string): Promise<boolean> {
 async function writeWhole(
   folder: string,
   name: string,
-  object: ObjectToPut,
+  object: Upload,
   signal: AbortSignal,
 ): Promise<void> {
   const temporary = join(folder, `.${randomUUID()}.tmp`);

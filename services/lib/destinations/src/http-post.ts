@@ -2,11 +2,9 @@ import { once } from 'node:events';
 import { type ClientRequest, type IncomingMessage, request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 
-import type { ObjectToPut } from '@trailpush/core';
-
 import packageJson from '../package.json' with { type: 'json' };
 import { type ConnectionLimits, createGuardedAgent } from './address-guard.ts';
-import type { DestinationDeps, Outcome, Uploader } from './kind.ts';
+import type { DestinationDeps, Outcome, Upload, Uploader } from './kind.ts';
 import type { NetworkTarget } from './policy.ts';
 import { httpVerdict, parseRetryAfter } from './verdict.ts';
 
@@ -43,7 +41,7 @@ export function openHttpPost(options: HttpPostOptions, deps: DestinationDeps): U
 
 function setHeaders(
   request: ClientRequest,
-  object: ObjectToPut,
+  object: Upload,
   chosen: ReadonlyMap<string, string>,
 ): void {
   const { metadata } = object;
@@ -54,6 +52,7 @@ function setHeaders(
   request.setHeader('Content-Length', object.bodyBytes);
   // A string of RFC 8941, as the IETF draft wants it.
   request.setHeader('Idempotency-Key', `"${object.idempotencyKey}"`);
+  if (metadata === undefined) return;
   request.setHeader('Trailpush-Job-Id', metadata.jobId);
   request.setHeader('Trailpush-Partition', metadata.partition);
   request.setHeader('Trailpush-First-Offset', metadata.firstOffset);

@@ -1,4 +1,11 @@
-import type { Clock, Logger, ObjectToPut, ParsedDestination, Verdict } from '@trailpush/core';
+import type {
+  Clock,
+  Logger,
+  ObjectMetadata,
+  ObjectToPut,
+  ParsedDestination,
+  Verdict,
+} from '@trailpush/core';
 
 import type { Conf } from './conf.ts';
 import type { DestinationPolicy } from './policy.ts';
@@ -22,12 +29,17 @@ export type Outcome =
       readonly hint?: string;
     };
 
+/** What one attempt sends: an object, or a probe, which has nothing to say about itself. */
+export type Upload = Omit<ObjectToPut, 'metadata'> & {
+  readonly metadata: ObjectMetadata | undefined;
+};
+
 /** What a kind implements; `openDestination` makes a `Destination` of it. */
 export interface Uploader {
   /** The longest that one attempt may take. */
   readonly deadlineMs: number;
   /** One attempt. Throws transport errors as they come, and `signal.reason` when aborted. */
-  upload(object: ObjectToPut, signal: AbortSignal): Promise<Outcome>;
+  upload(object: Upload, signal: AbortSignal): Promise<Outcome>;
   close(): Promise<void>;
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { objectKey, parsePathTemplate } from './object-key.ts';
+import { objectKey, parsePathTemplate, probeKey } from './object-key.ts';
 
 describe('objectKey', () => {
   const lastMsOfYear = Date.parse('2025-12-31T23:59:59.999Z');
@@ -34,4 +34,14 @@ describe('parsePathTemplate', () => {
     'refuses %j',
     (raw) => expect(() => parsePathTemplate(raw)).toThrow('invalid destination_conf: '),
   );
+});
+
+describe('probeKey', () => {
+  it.each([
+    ['', '_trailpush/test.txt.gz'],
+    ['logs', 'logs/_trailpush/test.txt.gz'],
+    ['logs/{DATE}', 'logs/_trailpush/test.txt.gz'],
+    ['{DATE}/x', '_trailpush/test.txt.gz'],
+    ['a/dt={DATE}/b', 'a/_trailpush/test.txt.gz'],
+  ])('of %j is %s, whatever the day', (template, key) => expect(probeKey(template)).toBe(key));
 });

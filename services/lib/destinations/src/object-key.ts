@@ -46,3 +46,15 @@ export function objectKey(pathTemplate: string, minTimestampMs: number, name: st
   const date = new Date(minTimestampMs).toISOString().slice(0, 10).replaceAll('-', '');
   return `${pathTemplate.replace(DATE_MACRO, date)}/${name}`;
 }
+
+/**
+ * The key of the probe: below the part of the path that has no macro, so that it is always the same
+ * object, replaced and never removed (credentials may only allow to write). Query engines skip names
+ * that begin with an underscore.
+ */
+export function probeKey(pathTemplate: string): string {
+  const segments = pathTemplate.split('/');
+  const macro = segments.findIndex((segment) => segment.includes('{'));
+  const fixed = macro === -1 ? segments : segments.slice(0, macro);
+  return [...fixed, '_trailpush', 'test.txt.gz'].filter((segment) => segment !== '').join('/');
+}

@@ -6,10 +6,16 @@ import {
   type ObjectToPut,
 } from '@trailpush/core';
 
-import type { DestinationDeps, OpenableDestination, Outcome, Uploader } from './kind.ts';
+import type { DestinationDeps, OpenableDestination, Outcome, Upload, Uploader } from './kind.ts';
+import { createProbe } from './probe.ts';
 import { createScrubber } from './scrub.ts';
 import { TransportError } from './transport-error.ts';
 import { faultOf, LOGPUSH_CODES } from './verdict.ts';
+
+/** Somebody waits for its answer. */
+const PROBE_DEADLINE_MS = 120_000;
+/** R2 takes one write a second to a key: a second probe soon after the first is made once more. */
+const PROBE_PATIENCE_MS = 2_000;
 
 /**
  * Opens a destination for one job. Whatever the kind, an attempt ends within its deadline, never
@@ -21,6 +27,7 @@ export function openDestination(parsed: OpenableDestination, deps: DestinationDe
 
 class OpenDestination implements Destination {
   readonly #kind: string;
+  readonly #pathTemplate: string;
   readonly #uploader: Uploader;
   readonly #clock: Clock;
   readonly #scrub: (text: string) => string;
@@ -28,23 +35,42 @@ class OpenDestination implements Destination {
 
   constructor(parsed: OpenableDestination, uploader: Uploader, deps: DestinationDeps) {
     this.#kind = parsed.kind;
+    this.#pathTemplate = parsed.pathTemplate;
     this.#uploader = uploader;
     this.#clock = deps.clock;
     this.#scrub = createScrubber(parsed.secrets);
   }
 
-  async put(object: ObjectToPut, signal: AbortSignal): Promise<AttemptResult> {
+  put(object: ObjectToPut, signal: AbortSignal): Promise<AttemptResult> {
+    return this.#attempt(object, this.#uploader.deadlineMs, signal);
+  }
+
+  async probe(signal: AbortSignal): Promise<AttemptResult> {
+    const deadlineMs = Math.min(this.#uploader.deadlineMs, PROBE_DEADLINE_MS);
+    const probe = createProbe(this.#pathTemplate);
+    const first = await this.#attempt(probe, deadlineMs, signal);
+    if (first.verdict.kind !== 'throttled' || first.verdict.retryAfterMs > PROBE_PATIENCE_MS) {
+      return first;
+    }
+    try {
+      await this.#clock.sleep(first.verdict.retryAfterMs, signal);
+    } catch {
+      return first;
+    }
+    return this.#attempt(probe, deadlineMs, signal);
+  }
+
+  async #attempt(upload: Upload, deadlineMs: number, signal: AbortSignal): Promise<AttemptResult> {
     const deadline = new AbortController();
     const ended = AbortSignal.any([signal, deadline.signal, this.#closing.signal]);
     const timer = new AbortController();
-    const { deadlineMs } = this.#uploader;
     this.#clock.sleep(deadlineMs, timer.signal).then(
       () => deadline.abort(new TransportError('deadline', `not done within ${deadlineMs} ms`)),
       () => undefined,
     );
     try {
       ended.throwIfAborted();
-      return this.#resultOf(await this.#uploader.upload(object, ended));
+      return this.#resultOf(await this.#uploader.upload(upload, ended));
     } catch (error) {
       // Libraries report an abort in their own ways; the signal knows the reason.
       return this.#resultOfError(ended.aborted ? ended.reason : error);

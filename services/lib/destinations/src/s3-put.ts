@@ -5,10 +5,10 @@ import { crc32 } from 'node:zlib';
 
 import { PutObjectCommand, S3Client, S3ServiceException } from '@aws-sdk/client-s3';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
-import type { ObjectMetadata, ObjectToPut } from '@trailpush/core';
+import type { ObjectMetadata } from '@trailpush/core';
 
 import { type ConnectionLimits, createGuardedAgent } from './address-guard.ts';
-import type { DestinationDeps, Outcome, Uploader } from './kind.ts';
+import type { DestinationDeps, Outcome, Upload, Uploader } from './kind.ts';
 import type { NetworkTarget } from './policy.ts';
 import type { S3Credentials } from './s3.ts';
 import { parseRetryAfter, s3Verdict } from './verdict.ts';
@@ -54,7 +54,7 @@ export function openS3Put(options: S3PutOptions, deps: DestinationDeps): Uploade
  * The body goes out in the pieces that it is in: joining them would hold it twice, and costs a garbage
  * collection an object. The SDK cannot hash a stream before it is sent, so that is done here.
  */
-function commandFor(object: ObjectToPut, { bucket, isAws }: S3PutOptions): PutObjectCommand {
+function commandFor(object: Upload, { bucket, isAws }: S3PutOptions): PutObjectCommand {
   const sha256 = createHash('sha256');
   for (const piece of object.body) sha256.update(piece);
   const command = new PutObjectCommand({
@@ -64,7 +64,7 @@ function commandFor(object: ObjectToPut, { bucket, isAws }: S3PutOptions): PutOb
     ContentLength: object.bodyBytes,
     // No Content-Encoding: HTTP clients would unpack the object under its .gz name.
     ContentType: 'application/gzip',
-    Metadata: metadataOf(object.metadata),
+    ...(object.metadata === undefined ? {} : { Metadata: metadataOf(object.metadata) }),
     // AWS keeps it with the object; other stores answer 501 to it, or do not look at it. There the signed
     // SHA-256 of the body, which goes to all, makes a flipped bit an error.
     ...(isAws ? { ChecksumCRC32: crc32Of(object.body) } : {}),
