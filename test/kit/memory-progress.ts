@@ -13,8 +13,17 @@ import type {
   Plan,
   PlanCut,
   ProgressStore,
+  SetAsidePlanResult,
+  SplitPlanResult,
 } from '@trailpush/core';
-import { MAX_OPEN_PLANS, type MemoryStores, type StoredPartition } from './memory-stores.ts';
+import {
+  isSamePlan,
+  isSameRange,
+  MAX_OPEN_PLANS,
+  type MemoryStores,
+  type StoredPartition,
+} from './memory-stores.ts';
+import { dropHead, setAsidePlan, splitPlan } from './memory-poison.ts';
 import type { StoreFaults } from './store-faults.ts';
 
 /** Progress of one process, strictly after the doc comments of `ProgressStore`. */
@@ -84,7 +93,7 @@ export class MemoryProgress implements ProgressStore {
       const tail = last ? last.last + 1 : row?.cursor;
       if (tail === undefined ? plan.first < stored.liveFrom : plan.first !== tail)
         return 'conflict';
-      if (this.#isTaken(plan)) return 'key_taken';
+      if (this.#stores.isTaken(plan)) return 'key_taken';
       this.#mustHold(plan.last >= plan.first, `plan ${plan.key} ends before it begins`);
       const isFew = plans.length < MAX_OPEN_PLANS;
       this.#mustHold(isFew, `job ${plan.jobId} has more than ${MAX_OPEN_PLANS} open plans`);
@@ -126,7 +135,7 @@ export class MemoryProgress implements ProgressStore {
       const rest = marked.slice(popped.length);
       if (rest.length > 0) stored.plans.set(jobId, rest);
       else stored.plans.delete(jobId);
-      for (const head of popped) this.#toLedger(ownership, head);
+      for (const head of popped) this.#stores.toLedger(ownership.topic, head);
       const cursor = (popped.at(-1)?.last ?? row.cursor - 1) + 1;
       stored.cursors.set(jobId, { ...row, cursor });
       this.#stores.setStatus(jobId, { lastErrorMs: null, errorMessage: null });
@@ -142,7 +151,7 @@ export class MemoryProgress implements ProgressStore {
       const place = plans.findIndex(({ first }) => first === plan.first);
       const known = plans[place];
       if (!known || known.confirmed || !isSameRange(known, plan)) return 'conflict';
-      if (this.#isTaken(plan)) return 'key_taken';
+      if (this.#stores.isTaken(plan)) return 'key_taken';
       stored.plans.set(plan.jobId, plans.with(place, plan));
       this.#stores.notePlan(plan);
       return 'replaced';
@@ -190,34 +199,36 @@ export class MemoryProgress implements ProgressStore {
       if (plan) {
         const isRest = plan.first === gap.to && plan.first <= plan.last && isSameRange(head, plan);
         if (!isRest) return { result: 'conflict' };
-        if (this.#isTaken(plan, head)) return { result: 'key_taken' };
+        if (this.#stores.isTaken(plan, head)) return { result: 'key_taken' };
         this.#stores.notePlan(plan);
       }
       this.#stores.gaps.push(gap);
       const { partition } = ownership;
       this.#stores.cuts.push({ jobId, partition, first: head.first, last: head.last });
-      const open = plan ? 0 : next.findIndex(({ confirmed }) => !confirmed);
-      const popped = open < 0 ? next : next.slice(0, open);
-      for (const done of popped) this.#toLedger(ownership, done);
-      const left = [...(plan ? [plan] : []), ...next.slice(popped.length)];
-      if (left.length > 0) stored.plans.set(jobId, left);
-      else stored.plans.delete(jobId);
-      const cursor = plan?.first ?? (popped.at(-1) ?? head).last + 1;
+      if (!plan) return { result: 'cut', cursor: dropHead(this.#stores, ownership, stored, jobId) };
+      stored.plans.set(jobId, [plan, ...next]);
       const detached = stored.cursors.get(jobId)?.detached ?? false;
-      stored.cursors.set(jobId, { jobId, cursor, detached });
-      return { result: 'cut', cursor };
+      stored.cursors.set(jobId, { jobId, cursor: plan.first, detached });
+      return { result: 'cut', cursor: plan.first };
     });
   }
 
+  splitPlan(ownership: Ownership, parts: readonly [Plan, Plan]): Promise<SplitPlanResult> {
+    return this.#faults.pass('splitPlan', () => splitPlan(this.#stores, ownership, parts));
+  }
+
+  setAsidePlan(
+    ownership: Ownership,
+    plan: { jobId: number; first: number },
+    letter: NewDeadLetter,
+  ): Promise<SetAsidePlanResult> {
+    return this.#faults.pass('setAsidePlan', () =>
+      setAsidePlan(this.#stores, ownership, plan, letter),
+    );
+  }
+
   saveDeadLetters(letters: readonly NewDeadLetter[]): Promise<number> {
-    return this.#faults.pass('saveDeadLetters', () => {
-      const { deadLetters, clock } = this.#stores;
-      for (const letter of letters) {
-        if (deadLetters.some((known) => isSameRecord(known, letter))) continue;
-        deadLetters.push({ ...letter, id: deadLetters.length + 1, seenAtMs: clock.now() });
-      }
-      return deadLetters.length;
-    });
+    return this.#faults.pass('saveDeadLetters', () => this.#stores.saveDeadLetters(letters));
   }
 
   deadLetterOffsets(
@@ -290,45 +301,6 @@ export class MemoryProgress implements ProgressStore {
     this.#mustHold(isIdle, `job ${jobId} at ${row.cursor} is called idle below ${liveFrom}`);
     if (isIdle) stored.cursors.delete(jobId);
   }
-
-  /** True when (location, key) names another object than `own`, be it in a plan or in the ledger. */
-  #isTaken(plan: Plan, own = plan): boolean {
-    const isOther = (other: { jobId: number; partition: number; first: number }) =>
-      other.jobId !== own.jobId || other.partition !== own.partition || other.first !== own.first;
-    const isNamesake = (other: { location: string; key: string }) =>
-      other.location === plan.location && other.key === plan.key;
-    for (const { plans } of this.#stores.partitions.values()) {
-      for (const open of plans.values()) {
-        if (open.some((other) => isNamesake(other) && isOther(other))) return true;
-      }
-    }
-    return this.#stores.ledger.some(isNamesake);
-  }
-
-  #toLedger({ topic }: Ownership, plan: Plan): void {
-    const { jobId, partition, first, last, location, key, payloadHash } = plan;
-    const { records, payloadBytes, maxTimestampMs } = plan;
-    const range = { jobId, topic, partition, first, last };
-    const object = { location, key, payloadHash, records, payloadBytes, maxTimestampMs };
-    const confirmedAtMs = this.#stores.confirmedAt.get(plan) ?? 0;
-    this.#stores.ledger.push({ ...range, ...object, confirmedAtMs });
-    const lastCompleteMs = this.#stores.jobs.get(jobId)?.job.status.lastCompleteMs ?? 0;
-    this.#stores.setStatus(jobId, { lastCompleteMs: Math.max(lastCompleteMs, maxTimestampMs) });
-  }
-}
-
-function isSamePlan(stored: Plan, plan: Plan): boolean {
-  return (
-    isSameRange(stored, plan) &&
-    stored.location === plan.location &&
-    stored.key === plan.key &&
-    stored.payloadHash === plan.payloadHash &&
-    stored.encoderVersion === plan.encoderVersion
-  );
-}
-
-function isSameRange(stored: Plan, plan: Plan): boolean {
-  return stored.last === plan.last && stored.contentRevision === plan.contentRevision;
 }
 
 function isEntryOf(entry: LedgerEntry, at: Ownership, jobId: number, first: number): boolean {
@@ -343,14 +315,5 @@ function isEntryOf(entry: LedgerEntry, at: Ownership, jobId: number, first: numb
 function isSameGap(stored: Gap, gap: Gap): boolean {
   return (
     stored.jobId === gap.jobId && stored.partition === gap.partition && stored.from === gap.from
-  );
-}
-
-function isSameRecord(known: DeadLetter, letter: NewDeadLetter): boolean {
-  return (
-    known.topic === letter.topic &&
-    known.partition === letter.partition &&
-    known.offset === letter.offset &&
-    known.jobId === letter.jobId
   );
 }

@@ -7,6 +7,7 @@ import { lossContract } from './contracts/stores/losses.ts';
 import { modelContract } from './contracts/stores/model.ts';
 import { pinContract } from './contracts/stores/pins.ts';
 import { insertContract, replaceContract } from './contracts/stores/plans.ts';
+import { splitContract } from './contracts/stores/splits.ts';
 import { createSuite } from './contracts/stores/suite.ts';
 import { MemoryStores } from './memory-stores.ts';
 
@@ -40,5 +41,6 @@ describe('stores contract: memory', () => {
   confirmContract(suite);
   lossContract(suite);
   cutContract(suite);
+  splitContract(suite);
   modelContract(suite);
 });

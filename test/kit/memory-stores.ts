@@ -10,6 +10,7 @@ import {
   type JobStore,
   type LastRead,
   type LedgerEntry,
+  type NewDeadLetter,
   type Plan,
   type ProgressStore,
   type Start,
@@ -92,6 +93,40 @@ export class MemoryStores {
   setStatus(jobId: number, status: Partial<JobStatus>): void {
     const stored = this.jobs.get(jobId);
     if (stored) stored.job = { ...stored.job, status: { ...stored.job.status, ...status } };
+  }
+
+  saveDeadLetters(letters: readonly NewDeadLetter[]): number {
+    const { deadLetters, clock } = this;
+    for (const letter of letters) {
+      if (deadLetters.some((known) => isSameRecord(known, letter))) continue;
+      deadLetters.push({ ...letter, id: deadLetters.length + 1, seenAtMs: clock.now() });
+    }
+    return deadLetters.length;
+  }
+
+  /** True when (location, key) names another object than `own`, be it in a plan or in the ledger. */
+  isTaken(plan: Plan, own = plan): boolean {
+    const isOther = (other: { jobId: number; partition: number; first: number }) =>
+      other.jobId !== own.jobId || other.partition !== own.partition || other.first !== own.first;
+    const isNamesake = (other: { location: string; key: string }) =>
+      other.location === plan.location && other.key === plan.key;
+    for (const { plans } of this.partitions.values()) {
+      for (const open of plans.values()) {
+        if (open.some((other) => isNamesake(other) && isOther(other))) return true;
+      }
+    }
+    return this.ledger.some(isNamesake);
+  }
+
+  toLedger(topic: string, plan: Plan): void {
+    const { jobId, partition, first, last, location, key, payloadHash } = plan;
+    const { records, payloadBytes, maxTimestampMs } = plan;
+    const range = { jobId, topic, partition, first, last };
+    const object = { location, key, payloadHash, records, payloadBytes, maxTimestampMs };
+    const confirmedAtMs = this.confirmedAt.get(plan) ?? 0;
+    this.ledger.push({ ...range, ...object, confirmedAtMs });
+    const lastCompleteMs = this.jobs.get(jobId)?.job.status.lastCompleteMs ?? 0;
+    this.setStatus(jobId, { lastCompleteMs: Math.max(lastCompleteMs, maxTimestampMs) });
   }
 
   get version(): number {
@@ -202,6 +237,29 @@ export function plannedObject(object: {
   payloadHash: string;
 }): string {
   return [object.location, object.key, object.payloadHash].join('\n');
+}
+
+export function isSamePlan(stored: Plan, plan: Plan): boolean {
+  return (
+    isSameRange(stored, plan) &&
+    stored.location === plan.location &&
+    stored.key === plan.key &&
+    stored.payloadHash === plan.payloadHash &&
+    stored.encoderVersion === plan.encoderVersion
+  );
+}
+
+export function isSameRange(stored: Plan, plan: Plan): boolean {
+  return stored.last === plan.last && stored.contentRevision === plan.contentRevision;
+}
+
+export function isSameRecord(known: DeadLetter, letter: NewDeadLetter): boolean {
+  return (
+    known.topic === letter.topic &&
+    known.partition === letter.partition &&
+    known.offset === letter.offset &&
+    known.jobId === letter.jobId
+  );
 }
 
 class MemoryJobs implements JobStore {

@@ -50,6 +50,7 @@ describe('a record that cannot be delivered', () => {
     await world.start({ maxRecordBytes: 50_000 });
     world.produce('acme', 2);
     appendRaw(eventValue({ id: 'no key', accountId: 'acme' }), null);
+    appendRaw(eventValue({ id: 'empty key', accountId: 'acme' }), '');
     appendRaw(Buffer.from('no Avro'));
     appendRaw(eventValue({ id: 'foreign', accountId: 'beta' }));
     appendRaw(eventValue({ id: 'long', accountId: 'acme', bodyChars: 60_000 }));
@@ -59,11 +60,12 @@ describe('a record that cannot be delivered', () => {
     const letters = world.stores.deadLetters.map(({ offset, reason }) => [offset, reason]);
     expect(letters).toEqual([
       [2, 'missing_key'],
-      [3, 'not_avro'],
-      [4, 'account_mismatch'],
-      [5, 'too_large'],
+      [3, 'missing_key'],
+      [4, 'not_avro'],
+      [5, 'account_mismatch'],
+      [6, 'too_large'],
     ]);
-    expect(world.stores.deadLetters[3]?.value).toHaveLength(
+    expect(world.stores.deadLetters[4]?.value).toHaveLength(
       eventValue({ id: 'long', accountId: 'acme', bodyChars: 60_000 }).length,
     );
   });

@@ -54,7 +54,7 @@ export async function sweep(records: readonly LogRecord[], at: Sweep): Promise<b
       if (lane === 'live') shared.telemetry.nullValue();
       continue;
     }
-    if (record.key === null) {
+    if (!record.key?.length) {
       const isNew = lane === 'live' && !at.setAside.has(record.offset);
       if (isNew) setAside(record, 'missing_key', NO_KEY, at);
       continue;
@@ -154,7 +154,7 @@ function setAside(
 ): void {
   const { topic, partition } = progress.ownership;
   const { offset, timestampMs, key, value } = record;
-  const accountId = key === null ? null : keyText(key);
+  const accountId = key?.length ? keyText(key) : null;
   const at = { topic, partition, offset, timestampMs };
   progress.addDeadLetter({ ...at, jobId: null, accountId, reason, message, key, value });
   shared.telemetry.deadLetter(reason, { partition, offset, message });

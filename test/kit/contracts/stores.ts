@@ -9,6 +9,7 @@ import { pinContract } from './stores/pins.ts';
 import { confirmContract } from './stores/confirms.ts';
 import { insertContract, replaceContract } from './stores/plans.ts';
 import { secretContract } from './stores/secrets.ts';
+import { splitContract } from './stores/splits.ts';
 import { createSuite, type StoresHarness } from './stores/suite.ts';
 import { changesContract, revisionContract } from './stores/revisions.ts';
 
@@ -30,6 +31,7 @@ export function storesContract(name: string, harness: StoresHarness): void {
     confirmContract(suite);
     lossContract(suite);
     cutContract(suite);
+    splitContract(suite);
     secretContract(suite);
     modelContract(suite);
   });

@@ -151,6 +151,20 @@ export type CutPlanResult =
   | { readonly result: 'stale' | 'conflict' | 'key_taken' };
 
 /**
+ * - `split`: the two plans stand in the place of the one.
+ * - else as `InsertPlanResult`; `conflict` also when the parts are not the whole of an unconfirmed plan.
+ */
+export type SplitPlanResult = 'split' | 'stale' | 'conflict' | 'key_taken';
+
+/**
+ * - `set_aside`: done; `cursor` is the stored cursor afterwards.
+ * - else as `InsertPlanResult`; `conflict` also when the plan is not the job's first open one.
+ */
+export type SetAsidePlanResult =
+  | { readonly result: 'set_aside'; readonly cursor: number }
+  | { readonly result: 'stale' | 'conflict' };
+
+/**
  * Progress of delivery. Every method is one transaction and rejects with StoreUnavailableError when
  * it could not be confirmed; repeating a call is then safe.
  */
@@ -203,6 +217,20 @@ export interface ProgressStore {
    * behind them.
    */
   cutPlan(ownership: Ownership, cut: PlanCut): Promise<CutPlanResult>;
+  /**
+   * Puts two plans in the place of an open one: together they cover its offsets, under its content
+   * revision. The cursor stays.
+   */
+  splitPlan(ownership: Ownership, parts: readonly [Plan, Plan]): Promise<SplitPlanResult>;
+  /**
+   * Stores the only record of a job's first open plan as that job's dead letter, and drops the plan.
+   * The cursor moves behind it, and behind confirmed plans that come next.
+   */
+  setAsidePlan(
+    ownership: Ownership,
+    plan: { jobId: number; first: number },
+    letter: NewDeadLetter,
+  ): Promise<SetAsidePlanResult>;
   /** Idempotent by (topic, partition, offset, job). Resolves to the largest id stored so far. */
   saveDeadLetters(letters: readonly NewDeadLetter[]): Promise<number>;
   /** Offsets within [first, last] of records that are bad for everybody, with id up to `maxId`. */

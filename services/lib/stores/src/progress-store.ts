@@ -13,6 +13,8 @@ import type {
   Plan,
   PlanCut,
   ProgressStore,
+  SetAsidePlanResult,
+  SplitPlanResult,
 } from '@trailpush/core';
 
 import type { Database } from './database.ts';
@@ -25,6 +27,8 @@ import { pinPartition } from './progress/pin.ts';
 import { insertPlan, replacePlan } from './progress/plans.ts';
 import { planOf, readQueue } from './progress/queue.ts';
 import { listDeadLetters, listGaps, listLedger } from './progress/reports.ts';
+import { setAsidePlan } from './progress/set-aside-plan.ts';
+import { splitPlan } from './progress/split-plan.ts';
 import type { Tables } from './schema.ts';
 
 /**
@@ -80,6 +84,21 @@ export class SqlProgressStore implements ProgressStore {
 
   cutPlan(ownership: Ownership, cut: PlanCut): Promise<CutPlanResult> {
     return this.#database.write((transaction) => cutPlan(transaction, ownership, cut));
+  }
+
+  splitPlan(ownership: Ownership, parts: readonly [Plan, Plan]): Promise<SplitPlanResult> {
+    return this.#database.write((transaction) => splitPlan(transaction, ownership, parts));
+  }
+
+  setAsidePlan(
+    ownership: Ownership,
+    plan: Parameters<ProgressStore['setAsidePlan']>[1],
+    letter: NewDeadLetter,
+  ): Promise<SetAsidePlanResult> {
+    const atMs = this.#clock.now();
+    return this.#database.write((transaction) =>
+      setAsidePlan(transaction, ownership, plan, letter, atMs),
+    );
   }
 
   saveDeadLetters(letters: readonly NewDeadLetter[]): Promise<number> {

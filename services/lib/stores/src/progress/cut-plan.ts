@@ -5,7 +5,14 @@ import type { Tables } from '../schema.ts';
 import { moveToLedger, updateStatus } from './confirm-plan.ts';
 import { insertGap } from './losses.ts';
 import { lockOwned } from './ownership.ts';
-import { contentOf, lockJobStatus, nameHash, readQueue, type ObjectRow } from './queue.ts';
+import {
+  contentOf,
+  isNameTaken,
+  lockJobStatus,
+  readQueue,
+  type JobStatusRow,
+  type ObjectRow,
+} from './queue.ts';
 
 /** Takes what the log has lost out of a job's first open plan. */
 export async function cutPlan(
@@ -13,7 +20,6 @@ export async function cutPlan(
   ownership: Ownership,
   { gap, plan }: PlanCut,
 ): Promise<CutPlanResult> {
-  const { topic, partition } = ownership;
   const { jobId } = gap;
   if ((await lockOwned(transaction, ownership)) === undefined) return { result: 'stale' };
   const job = await lockJobStatus(transaction, jobId, 'for change');
@@ -21,26 +27,52 @@ export async function cutPlan(
   const { plans } = await readQueue(transaction, ownership, jobId);
   const [head, ...next] = plans;
   if (head === undefined || !isCutOf(head, { gap, plan })) return { result: 'conflict' };
-  if (plan !== undefined && (await isTaken(transaction, plan, head)))
+  if (plan !== undefined && (await isNameTaken(transaction, plan, head.id))) {
     return { result: 'key_taken' };
-  await insertGap(transaction, ownership, gap);
-  let cursor = plan?.first ?? head.last + 1;
-  if (plan !== undefined) {
-    await transaction
-      .updateTable('objects')
-      .set({ first: plan.first, ...contentOf(plan) })
-      .where('id', '=', head.id)
-      .execute();
-  } else {
-    await transaction.deleteFrom('objects').where('id', '=', head.id).execute();
-    const open = next.findIndex((row) => row.confirmed_at_ms === null);
-    const popped = open === -1 ? next : next.slice(0, open);
-    cursor = (popped.at(-1)?.last ?? head.last) + 1;
-    if (popped.length > 0) {
-      await updateStatus(transaction, job, gap, popped);
-      await moveToLedger(transaction, popped, gap.seenAtMs);
-    }
   }
+  await insertGap(transaction, ownership, gap);
+  if (plan === undefined) {
+    const cursor = await dropHead(transaction, ownership, { job, head, next, atMs: gap.seenAtMs });
+    return { result: 'cut', cursor };
+  }
+  await transaction
+    .updateTable('objects')
+    .set({ first: plan.first, ...contentOf(plan) })
+    .where('id', '=', head.id)
+    .execute();
+  await moveCursor(transaction, ownership, jobId, plan.first);
+  return { result: 'cut', cursor: plan.first };
+}
+
+/**
+ * Drops a job's first open plan, which will not be delivered: plans that were confirmed before it go to
+ * the ledger. Resolves to the cursor, behind all of them.
+ */
+export async function dropHead(
+  transaction: Transaction<Tables>,
+  ownership: Ownership,
+  queue: { job: JobStatusRow; head: ObjectRow; next: readonly ObjectRow[]; atMs: number },
+): Promise<number> {
+  const { job, head, next, atMs } = queue;
+  const jobId = head.job_id;
+  await transaction.deleteFrom('objects').where('id', '=', head.id).execute();
+  const open = next.findIndex((row) => row.confirmed_at_ms === null);
+  const popped = open === -1 ? next : next.slice(0, open);
+  if (popped.length > 0) {
+    await updateStatus(transaction, job, { jobId }, popped);
+    await moveToLedger(transaction, popped, atMs);
+  }
+  const cursor = (popped.at(-1)?.last ?? head.last) + 1;
+  await moveCursor(transaction, ownership, jobId, cursor);
+  return cursor;
+}
+
+async function moveCursor(
+  transaction: Transaction<Tables>,
+  { topic, partition }: Ownership,
+  jobId: number,
+  cursor: number,
+): Promise<void> {
   await transaction
     .updateTable('cursors')
     .set({ cursor })
@@ -48,21 +80,6 @@ export async function cutPlan(
     .where('partition', '=', partition)
     .where('job_id', '=', jobId)
     .execute();
-  return { result: 'cut', cursor };
-}
-
-async function isTaken(
-  transaction: Transaction<Tables>,
-  plan: Plan,
-  own: ObjectRow,
-): Promise<boolean> {
-  const namesake = await transaction
-    .selectFrom('objects')
-    .select('id')
-    .where('name_hash', '=', nameHash(plan))
-    .where('id', '<>', own.id)
-    .executeTakeFirst();
-  return namesake !== undefined;
 }
 
 function isCutOf(head: ObjectRow, { gap, plan }: PlanCut): boolean {

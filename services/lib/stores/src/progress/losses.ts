@@ -105,6 +105,24 @@ export async function saveDeadLetters(
   return largest?.id ?? 0;
 }
 
+/** True when this record is a dead letter already, for this job or for everybody. */
+export async function isDeadLetter(
+  database: Kysely<Tables>,
+  { topic, partition, offset, jobId }: NewDeadLetter,
+): Promise<boolean> {
+  const incarnations = await incarnationsOf(database, [{ topic }]);
+  const row = await database
+    .selectFrom('dead_letters')
+    .select('id')
+    .where('topic', '=', topic)
+    .where('incarnation', '=', incarnations.get(topic) ?? 1)
+    .where('partition', '=', partition)
+    .where('offset', '=', offset)
+    .where('job_id', jobId === null ? 'is' : '=', jobId)
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
 async function incarnationsOf(
   database: Kysely<Tables>,
   letters: readonly { readonly topic: string }[],

@@ -5,8 +5,9 @@ import type { Tables } from '../schema.ts';
 import { lockOwned } from './ownership.ts';
 import {
   contentOf,
+  isNameTaken,
   lockJobStatus,
-  nameHash,
+  newObject,
   readQueue,
   type ObjectRow,
   type Queue,
@@ -30,18 +31,9 @@ export async function insertPlan(
   const stored = queue.plans.find(({ first }) => first === plan.first);
   if (stored !== undefined) return isSamePlan(stored, plan) ? 'inserted' : 'conflict';
   if (!continues(queue, plan, partition.live_from)) return 'conflict';
-  const { topic } = ownership;
   const inserted = await transaction
     .insertInto('objects')
-    .values({
-      topic,
-      partition: ownership.partition,
-      job_id: plan.jobId,
-      first: plan.first,
-      last: plan.last,
-      content_revision: plan.contentRevision,
-      ...contentOf(plan),
-    })
+    .values(newObject(ownership, plan))
     .onConflict((conflict) => conflict.column('name_hash').doNothing())
     .executeTakeFirstOrThrow();
   if (inserted.numInsertedOrUpdatedRows === 0n) return 'key_taken';
@@ -49,7 +41,7 @@ export async function insertPlan(
     await transaction
       .insertInto('cursors')
       .values({
-        topic,
+        topic: ownership.topic,
         partition: ownership.partition,
         job_id: plan.jobId,
         cursor: plan.first,
@@ -68,7 +60,7 @@ function continues({ cursor, plans }: Queue, { first }: Plan, liveFrom: number):
   return first >= liveFrom;
 }
 
-function isSamePlan(stored: ObjectRow, plan: Plan): boolean {
+export function isSamePlan(stored: ObjectRow, plan: Plan): boolean {
   return (
     stored.last === plan.last &&
     stored.content_revision === plan.contentRevision &&
@@ -96,13 +88,7 @@ export async function replacePlan(
   ) {
     return 'conflict';
   }
-  const namesake = await transaction
-    .selectFrom('objects')
-    .select('id')
-    .where('name_hash', '=', nameHash(plan))
-    .where('id', '<>', stored.id)
-    .executeTakeFirst();
-  if (namesake !== undefined) return 'key_taken';
+  if (await isNameTaken(transaction, plan, stored.id)) return 'key_taken';
   const { numUpdatedRows } = await transaction
     .updateTable('objects')
     .set(contentOf(plan))

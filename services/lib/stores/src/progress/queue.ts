@@ -1,8 +1,8 @@
 /** The open plans of one job in one partition, and the cursor that they begin at. */
 import { createHash } from 'node:crypto';
 
-import type { CursorRow, Plan } from '@trailpush/core';
-import type { Kysely, Selectable, Transaction } from 'kysely';
+import type { CursorRow, Ownership, Plan } from '@trailpush/core';
+import type { Insertable, Kysely, Selectable, Transaction } from 'kysely';
 
 import type { Tables } from '../schema.ts';
 
@@ -96,7 +96,33 @@ export function contentOf(plan: Plan) {
   };
 }
 
-export function nameHash({ location, key }: { location: string; key: string }): Buffer {
+export function newObject(
+  { topic, partition }: Ownership,
+  plan: Plan,
+): Insertable<Tables['objects']> {
+  const { jobId, first, last, contentRevision } = plan;
+  return {
+    ...{ topic, partition, job_id: jobId, first, last, content_revision: contentRevision },
+    ...contentOf(plan),
+  };
+}
+
+/** True when (location, key) names another object than the row `ownId`, be it a plan or in the ledger. */
+export async function isNameTaken(
+  transaction: Transaction<Tables>,
+  plan: Plan,
+  ownId: number,
+): Promise<boolean> {
+  const namesake = await transaction
+    .selectFrom('objects')
+    .select('id')
+    .where('name_hash', '=', nameHash(plan))
+    .where('id', '<>', ownId)
+    .executeTakeFirst();
+  return namesake !== undefined;
+}
+
+function nameHash({ location, key }: { location: string; key: string }): Buffer {
   return createHash('sha256')
     .update(JSON.stringify([location, key]))
     .digest();
