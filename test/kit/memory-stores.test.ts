@@ -9,17 +9,21 @@ import { pinContract } from './contracts/stores/pins.ts';
 import { insertContract, replaceContract } from './contracts/stores/plans.ts';
 import { splitContract } from './contracts/stores/splits.ts';
 import { createSuite } from './contracts/stores/suite.ts';
+import { tokenContract } from './contracts/stores/tokens.ts';
 import { MemoryStores } from './memory-stores.ts';
+import { MemoryTokens } from './memory-tokens.ts';
 
 // The double answers to the same contracts as the real stores, as far as it keeps anything.
 describe('stores contract: memory', () => {
   const suite = createSuite({
     create: async () => {
       let stores: MemoryStores | undefined;
+      let tokens: MemoryTokens | undefined;
       return {
         open: async ({ clock }) => {
           stores ??= new MemoryStores(clock);
-          const ports = stores.open();
+          tokens ??= new MemoryTokens(clock);
+          const ports = { ...stores.open(), tokens };
           return {
             ...ports,
             ping: async () => undefined,
@@ -43,4 +47,5 @@ describe('stores contract: memory', () => {
   cutContract(suite);
   splitContract(suite);
   modelContract(suite);
+  tokenContract(suite);
 });

@@ -12,6 +12,7 @@ import { secretContract } from './stores/secrets.ts';
 import { splitContract } from './stores/splits.ts';
 import { createSuite, type StoresHarness } from './stores/suite.ts';
 import { changesContract, revisionContract } from './stores/revisions.ts';
+import { tokenContract } from './stores/tokens.ts';
 
 export type { StoresHarness, StoresPlace } from './stores/suite.ts';
 
@@ -33,6 +34,7 @@ export function storesContract(name: string, harness: StoresHarness): void {
     cutContract(suite);
     splitContract(suite);
     secretContract(suite);
+    tokenContract(suite);
     modelContract(suite);
   });
 }

@@ -8,3 +8,4 @@ export * from './log.ts';
 export * from './logger.ts';
 export * from './progress.ts';
 export * from './secret.ts';
+export * from './token-store.ts';

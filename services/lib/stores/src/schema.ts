@@ -16,6 +16,9 @@ export interface Tables {
   dead_letters: DeadLettersTable;
   counters: CountersTable;
   settings: SettingsTable;
+  tokens: TokensTable;
+  outbox: OutboxTable;
+  spent_challenges: SpentChallengesTable;
 }
 
 interface TopicsTable {
@@ -152,4 +155,35 @@ interface CountersTable {
 interface SettingsTable {
   name: 'key_check';
   value: string;
+}
+
+interface TokensTable {
+  id: string;
+  hash: Uint8Array;
+  name: string;
+  email: string | null;
+  /** Lists are JSON. Null: all accounts. */
+  account_ids: string | null;
+  permissions: string;
+  allowed_addresses: string;
+  not_before_ms: number | null;
+  expires_at_ms: number | null;
+  created_at_ms: number;
+  revoked_at_ms: number | null;
+}
+
+/** Audit events about what was changed here, until the log has them. */
+interface OutboxTable {
+  id: Generated<number>;
+  /** In the shape of the audit API's item. */
+  line: string;
+  created_at_ms: number;
+  /** Until then another process is sending it. */
+  leased_until_ms: number;
+}
+
+/** Kept until they would have expired anyway. */
+interface SpentChallengesTable {
+  id: string;
+  expires_at_ms: number;
 }

@@ -4,6 +4,7 @@ import {
   type JobStore,
   type Logger,
   type ProgressStore,
+  type TokenStore,
 } from '@trailpush/core';
 import { PostgresDialect } from 'kysely';
 
@@ -20,11 +21,13 @@ import { SqlProgressStore } from './progress-store.ts';
 import type { Tables } from './schema.ts';
 import { SecretBox } from './secret-box.ts';
 import { SqliteDialect } from './sqlite-dialect.ts';
+import { SqlTokenStore } from './token-store.ts';
 
-/** Jobs and progress in one database. */
+/** Jobs, progress and tokens in one database. */
 export interface Stores {
   readonly jobs: JobStore;
   readonly progress: ProgressStore;
+  readonly tokens: TokenStore;
   /** @throws StoreUnavailableError */
   ping(): Promise<void>;
   /** Undefined while all is well, else one sentence for `/readyz`. */
@@ -99,6 +102,7 @@ async function openStores(
   return {
     jobs: new SqlJobStore({ database, box, changes, clock, logger }),
     progress: new SqlProgressStore({ database, clock }),
+    tokens: new SqlTokenStore(database, clock),
     ping: () => database.ping(),
     health: () => database.health(),
     close: async () => {

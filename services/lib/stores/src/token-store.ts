@@ -1,0 +1,79 @@
+import type { ApiToken, Clock, NewToken, Permission, TokenStore } from '@trailpush/core';
+import type { Selectable } from 'kysely';
+
+import type { Database } from './database.ts';
+import type { Tables } from './schema.ts';
+
+/** Tokens in SQL. */
+export class SqlTokenStore implements TokenStore {
+  readonly #database: Database<Tables>;
+  readonly #clock: Clock;
+
+  constructor(database: Database<Tables>, clock: Clock) {
+    this.#database = database;
+    this.#clock = clock;
+  }
+
+  async create(token: NewToken): Promise<ApiToken> {
+    const row = {
+      id: token.id,
+      hash: token.hash,
+      name: token.name,
+      email: token.email,
+      account_ids: token.accountIds && JSON.stringify(token.accountIds),
+      permissions: JSON.stringify(token.permissions),
+      allowed_addresses: JSON.stringify(token.allowedAddresses),
+      not_before_ms: token.notBeforeMs,
+      expires_at_ms: token.expiresAtMs,
+      created_at_ms: this.#clock.now(),
+      revoked_at_ms: null,
+    };
+    await this.#database.write((transaction) =>
+      transaction.insertInto('tokens').values(row).execute(),
+    );
+    return tokenOf(row);
+  }
+
+  async get(id: string): Promise<ApiToken | undefined> {
+    const row = await this.#database.read((database) =>
+      database.selectFrom('tokens').selectAll().where('id', '=', id).executeTakeFirst(),
+    );
+    return row && tokenOf(row);
+  }
+
+  async list(): Promise<readonly ApiToken[]> {
+    const rows = await this.#database.read((database) =>
+      database.selectFrom('tokens').selectAll().orderBy('created_at_ms').orderBy('id').execute(),
+    );
+    return rows.map(tokenOf);
+  }
+
+  async revoke(id: string): Promise<ApiToken | undefined> {
+    const revokedAtMs = this.#clock.now();
+    await this.#database.write((transaction) =>
+      transaction
+        .updateTable('tokens')
+        .set({ revoked_at_ms: revokedAtMs })
+        .where('id', '=', id)
+        .where('revoked_at_ms', 'is', null)
+        .execute(),
+    );
+    return this.get(id);
+  }
+}
+
+function tokenOf(row: Selectable<Tables['tokens']>): ApiToken {
+  return {
+    id: row.id,
+    hash: new Uint8Array(row.hash),
+    name: row.name,
+    email: row.email,
+    accountIds: row.account_ids === null ? null : (JSON.parse(row.account_ids) as string[]),
+    permissions: JSON.parse(row.permissions) as Permission[],
+    allowedAddresses: JSON.parse(row.allowed_addresses) as string[],
+    notBeforeMs: row.not_before_ms,
+    expiresAtMs: row.expires_at_ms,
+    createdAtMs: row.created_at_ms,
+    revokedAtMs: row.revoked_at_ms,
+  };
+}
