@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
 
-import { createApi, type ApiDeps } from '@trailpush/api';
-import { Secret, type RecordLog } from '@trailpush/core';
+import { createApi, mintToken, type ApiDeps } from '@trailpush/api';
+import { Secret, type NewToken, type RecordLog } from '@trailpush/core';
 import { datasets, encodeEvent, LineEncoder, WriterSchemas } from '@trailpush/datasets';
 import { parseDestination, redactConf, restoreConf } from '@trailpush/destinations';
 import { openEmbeddedLog } from '@trailpush/log';
@@ -20,6 +20,17 @@ import { openSqliteStores, type Stores } from '@trailpush/stores';
 import type { FastifyInstance } from 'fastify';
 
 export const ADMIN_TOKEN = 'test-admin-token-0123456789';
+
+/** A token that opens nothing. */
+export const TOKEN_SPEC = {
+  name: 'of a test',
+  email: null,
+  accountIds: [],
+  permissions: [],
+  allowedAddresses: [],
+  notBeforeMs: null,
+  expiresAtMs: null,
+};
 
 /** What the API answers, as tests read it. */
 export interface Answer {
@@ -41,12 +52,16 @@ export interface Answer {
 export interface ApiFixture {
   /** Not listening; `inject` works, `listen` may be called. */
   readonly app: FastifyInstance;
+  /** Every route that is served, as `METHOD /path/:parameter`. */
+  readonly routes: readonly string[];
   readonly log: RecordLog;
   readonly stores: Stores;
   /** Everything that was logged so far. */
   logged(): string;
   /** One call as the admin, with a JSON body when `body` is given. */
   send(method: 'GET' | 'POST' | 'PUT' | 'DELETE', path: string, body?: object): Promise<Answer>;
+  /** Makes a token, for nothing unless `spec` says more, and gives its text. */
+  createToken(spec?: Partial<NewToken>): Promise<string>;
   /** The stored cursor of a job in each partition of the log. */
   cursorsOf(jobId: number): Promise<Map<number, number>>;
   /** From now on `bounds` and `append` fail with this error; undefined mends them. */
@@ -86,6 +101,10 @@ export async function startApi(
       broken === undefined ? log.append(records) : Promise.reject(broken),
   };
   const app = createHttpServer({ logger, metrics, readiness: new Readiness() });
+  const routes: string[] = [];
+  app.addHook('onRoute', ({ method, url }) => {
+    for (const each of [method].flat()) if (each !== 'HEAD') routes.push(`${each} ${url}`);
+  });
   await app.register(
     createApi({
       jobs: stores.jobs,
@@ -99,6 +118,8 @@ export async function startApi(
       encoder: new LineEncoder({ encode: encodeEvent, maxRecordBytes, clock: systemClock }),
       metrics: metrics.serving,
       adminToken: new Secret(ADMIN_TOKEN),
+      tokens: stores.tokens,
+      clock: systemClock,
       relaxLimits: options.relaxLimits ?? false,
       maxJobsPerAccount: options.maxJobsPerAccount ?? 100,
       maxRecordBytes,
@@ -106,10 +127,12 @@ export async function startApi(
   );
   return {
     app,
+    routes,
     log,
     stores,
     logged: () => lines.join(''),
     send: (method, path, body) => send(app, method, path, body),
+    createToken: (spec) => createToken(stores, spec),
     cursorsOf: (jobId) => cursorsOf(stores, log, jobId),
     breakLog: (error) => {
       broken = error;
@@ -138,6 +161,12 @@ async function send(
     text: answer.body,
     body: answer.json<Answer['body']>(),
   };
+}
+
+async function createToken({ tokens }: Stores, spec: Partial<NewToken> = {}): Promise<string> {
+  const { token, text } = mintToken({ ...TOKEN_SPEC, ...spec });
+  await tokens.create(token);
+  return text.reveal();
 }
 
 async function cursorsOf(

@@ -1,7 +1,7 @@
-import type { Job, RecordLog, Secret } from '@trailpush/core';
+import type { Job, RecordLog } from '@trailpush/core';
 import type { FastifyInstance, FastifyPluginAsync, FastifyRequest } from 'fastify';
 
-import { requireAdminToken } from './auth.ts';
+import { authorize, requireToken, type AuthDeps } from './auth.ts';
 import { registerDatasetRoutes } from './dataset-routes.ts';
 import { ApiError, CODE, sendError, sendNoRoute, unsupportedMedia } from './envelope.ts';
 import { registerIngestRoute, type IngestDeps } from './ingest.ts';
@@ -9,23 +9,25 @@ import { JobChanges, type JobChangeDeps } from './job-changes.ts';
 import { registerJobRoutes } from './job-routes.ts';
 import { jobChangeReader, showJob, uploadLimits } from './job-shape.ts';
 import { JsonBodyError, parseStrictJson } from './strict-json.ts';
+import { registerVerifyRoutes } from './token-routes.ts';
 
-export interface ApiDeps extends Omit<JobChangeDeps, 'log'>, Omit<IngestDeps, 'log'> {
+export interface ApiDeps extends Omit<JobChangeDeps, 'log'>, Omit<IngestDeps, 'log'>, AuthDeps {
   readonly log: Pick<RecordLog, 'topic' | 'bounds' | 'append'>;
-  readonly adminToken: Secret;
   /** Lowers the floors of `max_upload_*` (`TRAILPUSH_RELAX_LIMITS`). */
   readonly relaxLimits: boolean;
 }
 
 /** `/client/v4` and `/ingest/v1`, as a plugin for `createHttpServer`. */
 export function createApi(deps: ApiDeps): FastifyPluginAsync {
-  const authenticate = requireAdminToken(deps.adminToken);
+  const authenticate = requireToken(deps);
   return async (app) => {
     await app.register(
       async (client) => {
         serveEnvelope(client, authenticate);
         acceptStrictJson(client);
         client.addHook('onRequest', checkAccountId);
+        client.addHook('onRequest', authorizeLogpush);
+        registerVerifyRoutes(client);
         const { jobs, datasets, destinations } = deps;
         const show = (job: Job) =>
           showJob(job, destinations.redact(job.spec.destinationConf.reveal()));
@@ -94,4 +96,14 @@ async function checkAccountId(request: FastifyRequest): Promise<void> {
     { code: CODE.badIdentifier, message },
     { code: CODE.noRoute, message: 'No route for the URI' },
   ]);
+}
+
+/**
+ * Every call of Logpush needs `Logs Write`, also those that read, as jobs hold credentials. A zone belongs to
+ * an account that we do not know, so that only tokens for all accounts reach it.
+ */
+async function authorizeLogpush(request: FastifyRequest): Promise<void> {
+  if (!(request.routeOptions.url ?? '').includes('/logpush/')) return;
+  const { account_id: accountId } = request.params as { account_id?: string };
+  authorize(request, accountId ?? null, 'Logs Write');
 }

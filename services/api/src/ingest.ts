@@ -2,10 +2,17 @@ import type { Readable } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
 
 import { LogClosedError, LogUnavailableError, type RecordLog } from '@trailpush/core';
-import { EventProducer, readLines, type LineEncoder, type LineError } from '@trailpush/datasets';
+import {
+  EventProducer,
+  readLines,
+  type EncodedLine,
+  type LineEncoder,
+  type LineError,
+} from '@trailpush/datasets';
 import type { Metrics } from '@trailpush/runtime';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 
+import { authorize, isAllowed, lacking, principalOf, type Principal } from './auth.ts';
 import { ByteBudget } from './byte-budget.ts';
 import { ApiError, CODE, failed, ok, unsupportedMedia } from './envelope.ts';
 import { readBody } from './ingest-body.ts';
@@ -34,6 +41,8 @@ const MEDIA_TYPES = [
   'text/plain',
 ];
 
+const PERMISSION = 'Audit Logs Write';
+
 /** What became of the lines of one body; `errors` are the first of those rejected. */
 interface Intake {
   readonly accepted: number;
@@ -57,14 +66,20 @@ export function registerIngestRoute(app: FastifyInstance, deps: IngestDeps): voi
 
   app.post<{ Body: Readable | undefined }>('/events', async (request, reply) => {
     const { body } = request;
-    if (body === undefined) return sendIntake(reply, { accepted: 0, rejected: 0, errors: [] });
+    const principal = principalOf(request);
+    const { permissions, accountIds } = principal;
+    // A token that may write nothing is told so at once; of others, each line is judged by its account.
+    if (!permissions.includes(PERMISSION)) authorize(request, accountIds?.[0] ?? null, PERMISSION);
+    if (body === undefined)
+      return sendIntake(reply, { accepted: 0, rejected: 0, errors: [] }, false);
     // The whole body first: of one that is refused, nothing is in the log.
     const { chunks, giveBack } = await readBody(Object.assign(request, { body }), limits);
     try {
-      const intake = await takeIn(chunks, deps);
+      const encoder = new AccountGuard(deps.encoder, principal);
+      const intake = await takeIn(chunks, { ...deps, encoder });
       deps.metrics.ingestLines.inc({ result: 'accepted' }, intake.accepted);
       deps.metrics.ingestLines.inc({ result: 'rejected' }, intake.rejected);
-      return await sendIntake(reply, intake);
+      return await sendIntake(reply, intake, encoder.refused === intake.rejected);
     } finally {
       giveBack();
     }
@@ -92,6 +107,25 @@ async function takeIn(
   return { accepted, rejected, errors: errors.toSorted((a, b) => a.line - b.line) };
 }
 
+/** Refuses the lines of accounts that the token may not write for. */
+class AccountGuard {
+  readonly #encoder: IngestDeps['encoder'];
+  readonly #principal: Principal;
+  refused = 0;
+
+  constructor(encoder: IngestDeps['encoder'], principal: Principal) {
+    this.#encoder = encoder;
+    this.#principal = principal;
+  }
+
+  encodeLine(line: Uint8Array): EncodedLine {
+    const encoded = this.#encoder.encodeLine(line);
+    if (!encoded.ok || isAllowed(this.#principal, encoded.record.key, PERMISSION)) return encoded;
+    this.refused++;
+    return { ok: false, reason: lacking(encoded.record.key, [PERMISSION]) };
+  }
+}
+
 /** Other requests have their turn between chunks: a large body of bad lines never waits for the log. */
 async function* inTurns(chunks: readonly Buffer[]): AsyncGenerator<Buffer, void, void> {
   for (const chunk of chunks) {
@@ -108,12 +142,19 @@ function notAcknowledged(error: Error): ApiError {
 async function sendIntake(
   reply: FastifyReply,
   { accepted, rejected, errors }: Intake,
+  isForbidden: boolean,
 ): Promise<FastifyReply> {
   const result = { accepted, rejected, errors, errors_omitted: rejected - errors.length };
   if (accepted > 0) return reply.code(202).send(ok(result));
   const [first] = errors;
-  const message = first
-    ? `none of the ${rejected} lines is an event; line ${first.line}: ${first.reason}`
-    : 'the body has no lines: send one JSON event a line';
+  if (first === undefined) {
+    const message = 'the body has no lines: send one JSON event a line';
+    return reply.code(400).send(failed([{ code: CODE.invalid, message }], result));
+  }
+  if (isForbidden) {
+    const message = `Authentication error: none of the ${rejected} lines was taken; line ${first.line}: ${first.reason}`;
+    return reply.code(403).send(failed([{ code: CODE.authentication, message }], result));
+  }
+  const message = `none of the ${rejected} lines is an event; line ${first.line}: ${first.reason}`;
   return reply.code(400).send(failed([{ code: CODE.invalid, message }], result));
 }

@@ -143,6 +143,8 @@ async function startHttp(
         metrics: metrics.serving,
         maxRecordBytes: config.maxRecordBytes,
         adminToken: secrets.adminToken,
+        tokens: stores.tokens,
+        clock: world.clock,
         relaxLimits: config.relaxLimits,
       }),
     );
