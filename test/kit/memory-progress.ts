@@ -24,6 +24,7 @@ import {
   type StoredPartition,
 } from './memory-stores.ts';
 import { dropHead, setAsidePlan, splitPlan } from './memory-poison.ts';
+import { settleReplay } from './memory-replays.ts';
 import type { StoreFaults } from './store-faults.ts';
 
 /** Progress of one process, strictly after the doc comments of `ProgressStore`. */
@@ -261,6 +262,10 @@ export class MemoryProgress implements ProgressStore {
     return this.#faults.pass('listLedger', () =>
       this.#stores.ledger.filter((entry) => entry.jobId === jobId),
     );
+  }
+
+  settleReplay(replayId: number): Promise<boolean> {
+    return this.#faults.pass('settleReplay', () => settleReplay(this.#stores, replayId));
   }
 
   recordFailure(jobId: number, failure: { atMs: number; message: string }): Promise<void> {

@@ -8,6 +8,7 @@ import { modelContract } from './contracts/stores/model.ts';
 import { pinContract } from './contracts/stores/pins.ts';
 import { insertContract, replaceContract } from './contracts/stores/plans.ts';
 import { splitContract } from './contracts/stores/splits.ts';
+import { replayContract } from './contracts/stores/replays.ts';
 import { createSuite } from './contracts/stores/suite.ts';
 import { tokenContract } from './contracts/stores/tokens.ts';
 import { MemoryStores } from './memory-stores.ts';
@@ -46,6 +47,7 @@ describe('stores contract: memory', () => {
   lossContract(suite);
   cutContract(suite);
   splitContract(suite);
+  replayContract(suite);
   modelContract(suite);
   tokenContract(suite);
 });

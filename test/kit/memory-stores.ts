@@ -13,9 +13,13 @@ import {
   type NewDeadLetter,
   type Plan,
   type ProgressStore,
+  type Replay,
+  type ReplayOrder,
+  type ReplayStore,
   type Start,
 } from '@trailpush/core';
 import { MemoryProgress } from './memory-progress.ts';
+import { endReplay, MemoryReplays } from './memory-replays.ts';
 import { StoreFaults } from './store-faults.ts';
 
 /** The most plans that a job may have open in one partition. */
@@ -53,6 +57,8 @@ export class MemoryStores {
   readonly planned = new Set<string>();
   /** When plans were marked that are still open. */
   readonly confirmedAt = new WeakMap<Plan, number>();
+  /** Those that run are jobs as well. */
+  readonly replays = new Map<number, Omit<Replay, 'errorMessage'>>();
   readonly gaps: Gap[] = [];
   /** Open plans that were cut: what was left of them may lie twice, since they may have arrived before. */
   readonly cuts: { jobId: number; partition: number; first: number; last: number }[] = [];
@@ -72,8 +78,16 @@ export class MemoryStores {
     this.watcher = watcher;
   }
 
-  open(faults = new StoreFaults(this.clock)): { jobs: JobStore; progress: ProgressStore } {
-    return { jobs: new MemoryJobs(this, faults), progress: new MemoryProgress(this, faults) };
+  open(faults = new StoreFaults(this.clock)): {
+    jobs: JobStore;
+    progress: ProgressStore;
+    replays: ReplayStore;
+  } {
+    return {
+      jobs: new MemoryJobs(this, faults),
+      progress: new MemoryProgress(this, faults),
+      replays: new MemoryReplays(this, faults),
+    };
   }
 
   partition(topic: string, partition: number): StoredPartition | undefined {
@@ -145,7 +159,7 @@ export class MemoryStores {
     for (const onChange of this.#watchers) onChange();
   }
 
-  create(accountId: string, spec: JobSpec, start: Start | undefined): Job {
+  create(accountId: string, spec: JobSpec, start: Start | undefined, replay?: ReplayOrder): Job {
     const id = ++this.#lastJobId;
     const nowMs = this.clock.now();
     const job: Job = {
@@ -154,6 +168,7 @@ export class MemoryStores {
       revision: 1,
       contentRevision: 1,
       wasEnabled: spec.enabled || start !== undefined,
+      ...(replay && { replay }),
       spec,
       status: { lastCompleteMs: null, lastErrorMs: null, errorMessage: null },
       createdAtMs: nowMs,
@@ -188,6 +203,9 @@ export class MemoryStores {
   }
 
   delete(id: number): { droppedPlans: number } | undefined {
+    for (const { job } of [...this.jobs.values()]) {
+      if (job.replay?.ofJobId === id) endReplay(this, job.id, 'cancelled');
+    }
     if (!this.jobs.delete(id)) return undefined;
     let droppedPlans = 0;
     for (const partition of this.partitions.values()) {
@@ -284,7 +302,7 @@ class MemoryJobs implements JobStore {
     return this.#faults.pass('list', () =>
       [...this.#stores.jobs.values()]
         .map(({ job }) => job)
-        .filter((job) => job.accountId === accountId),
+        .filter((job) => job.accountId === accountId && !job.replay),
     );
   }
 
@@ -339,6 +357,6 @@ class MemoryJobs implements JobStore {
 
   #find(accountId: string, id: number): Job | undefined {
     const job = this.#stores.jobs.get(id)?.job;
-    return job?.accountId === accountId ? job : undefined;
+    return job?.accountId === accountId && !job.replay ? job : undefined;
   }
 }

@@ -8,6 +8,7 @@ import { modelContract } from './stores/model.ts';
 import { pinContract } from './stores/pins.ts';
 import { confirmContract } from './stores/confirms.ts';
 import { insertContract, replaceContract } from './stores/plans.ts';
+import { replayContract } from './stores/replays.ts';
 import { secretContract } from './stores/secrets.ts';
 import { splitContract } from './stores/splits.ts';
 import { createSuite, type StoresHarness } from './stores/suite.ts';
@@ -33,6 +34,7 @@ export function storesContract(name: string, harness: StoresHarness): void {
     lossContract(suite);
     cutContract(suite);
     splitContract(suite);
+    replayContract(suite);
     secretContract(suite);
     tokenContract(suite);
     modelContract(suite);

@@ -7,5 +7,6 @@ export * from './job-store.ts';
 export * from './log.ts';
 export * from './logger.ts';
 export * from './progress.ts';
+export * from './replay.ts';
 export * from './secret.ts';
 export * from './token-store.ts';

@@ -35,16 +35,19 @@ export interface JobStore {
       start: Start | undefined;
     },
   ): Promise<Job | undefined>;
-  /** Drops the job, its cursors and open plans, and keeps a deletion record. Undefined: no such job. */
+  /**
+   * Drops the job, its cursors and open plans, and keeps a deletion record; its replays are cancelled.
+   * Undefined: no such job.
+   */
   delete(accountId: string, id: number): Promise<{ droppedPlans: number } | undefined>;
-  /** Enabled or not, of all accounts. */
+  /** Enabled or not, of all accounts, and the replays that run. Nobody else is shown those as jobs. */
   loadAll(): Promise<JobSet>;
   /** Content of an older revision, for the plans that are bound to it. */
   loadContent(
     jobId: number,
     contentRevision: number,
   ): Promise<Pick<JobSpec, 'dataset' | 'filter' | 'outputOptions'> | undefined>;
-  /** Those of `ids` that were deleted on purpose. */
+  /** Those of `ids` that were deleted on purpose, or were replays that have ended. */
   deletedAmong(ids: readonly number[]): Promise<ReadonlySet<number>>;
   /** Calls `onChange` soon after any job changed (at most 5 s later). Returns what ends it. */
   watch(onChange: () => void): Promise<() => Promise<void>>;

@@ -1,3 +1,4 @@
+import type { ReplayOrder } from './replay.ts';
 import type { Secret } from './secret.ts';
 
 /** How timestamps are written in a line; see `Logpush` output options. */
@@ -53,6 +54,8 @@ export interface Job {
   readonly contentRevision: number;
   /** True once it was enabled: it then has a place in the log, and is served or kept there. */
   readonly wasEnabled: boolean;
+  /** Set for a replay, which only batchers see as a job. */
+  readonly replay?: ReplayOrder;
   readonly spec: JobSpec;
   readonly status: JobStatus;
   readonly createdAtMs: number;

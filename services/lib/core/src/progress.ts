@@ -241,6 +241,8 @@ export interface ProgressStore {
   listDeadLetters(limit: number): Promise<readonly DeadLetter[]>;
   listGaps(jobId: number): Promise<readonly Gap[]>;
   listLedger(jobId: number): Promise<readonly LedgerEntry[]>;
+  /** Ends a replay as completed when every one of its ranges is below its cursor. False: not yet. */
+  settleReplay(replayId: number): Promise<boolean>;
   /** A failed attempt of a job: sets `last_error` and `error_message`. */
   recordFailure(jobId: number, failure: { atMs: number; message: string }): Promise<void>;
 }

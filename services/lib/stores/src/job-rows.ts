@@ -1,4 +1,4 @@
-import type { Job, JobSpec } from '@trailpush/core';
+import type { Job, JobSpec, ReplayOrder } from '@trailpush/core';
 import type { Kysely, Selectable, Transaction } from 'kysely';
 
 import type { Tables } from './schema.ts';
@@ -28,6 +28,7 @@ export function selectJobs(database: Kysely<Tables>) {
       'jobs.error_message',
       'jobs.created_at_ms',
       'jobs.updated_at_ms',
+      'jobs.replay_of',
       'job_revisions.name',
       'job_revisions.dataset',
       'job_revisions.enabled',
@@ -43,13 +44,21 @@ export function selectJobs(database: Kysely<Tables>) {
     ]);
 }
 
+/** The jobs that an account has made; replays are none. */
+export function selectJobsOf(database: Kysely<Tables>, accountId: string) {
+  return selectJobs(database)
+    .where('jobs.account_id', '=', accountId)
+    .where('jobs.replay_of', 'is', null);
+}
+
 export function selectJob(database: Kysely<Tables>, accountId: string, id: number) {
-  return selectJobs(database).where('jobs.id', '=', id).where('jobs.account_id', '=', accountId);
+  return selectJobsOf(database, accountId).where('jobs.id', '=', id);
 }
 
 /** @throws SealBrokenError */
-export function jobOf(row: JobRow, box: SecretBox): Job {
+export function jobOf(row: JobRow, box: SecretBox, replay?: ReplayOrder): Job {
   return {
+    ...(replay && { replay }),
     id: row.id,
     accountId: row.account_id,
     revision: row.revision,

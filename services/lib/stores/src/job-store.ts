@@ -1,13 +1,23 @@
-import type { Clock, Job, JobSet, JobSpec, JobStore, Logger, Start } from '@trailpush/core';
+import type {
+  Clock,
+  Job,
+  JobSet,
+  JobSpec,
+  JobStore,
+  Logger,
+  ReplayOrder,
+  Start,
+} from '@trailpush/core';
 import type { Transaction } from 'kysely';
 
 import { raiseCounter, readCounter } from './counters.ts';
 import type { Database } from './database.ts';
 import type { JobChanges } from './job-changes.ts';
-import { jobOf, selectJob, selectJobs, type JobRow } from './job-rows.ts';
+import { jobOf, selectJob, selectJobs, selectJobsOf, type JobRow } from './job-rows.ts';
 import { createJob, deleteJob, lockJob, updateJob } from './job-writes.ts';
 import { numberRows } from './number-rows.ts';
 import { notifyOthers } from './postgres-notifications.ts';
+import { cancelReplaysOf, runningReplays } from './replay-rows.ts';
 import type { Tables } from './schema.ts';
 import { SealBrokenError, type SecretBox } from './secret-box.ts';
 
@@ -52,7 +62,7 @@ export class SqlJobStore implements JobStore {
 
   async list(accountId: string): Promise<readonly Job[]> {
     const rows = await this.#database.read((database) =>
-      selectJobs(database).where('jobs.account_id', '=', accountId).orderBy('jobs.id').execute(),
+      selectJobsOf(database, accountId).orderBy('jobs.id').execute(),
     );
     return rows.map((row) => jobOf(row, this.#box));
   }
@@ -76,6 +86,7 @@ export class SqlJobStore implements JobStore {
     return this.#change(async (transaction) => {
       if (!(await lockJob(transaction, accountId, id))) return undefined;
       const stored = await selectJob(transaction, accountId, id).executeTakeFirstOrThrow();
+      await cancelReplaysOf(transaction, { jobId: id, nowMs });
       return { droppedPlans: await deleteJob(transaction, { stored, nowMs }) };
     });
   }
@@ -86,7 +97,10 @@ export class SqlJobStore implements JobStore {
     const rows = await this.#database.read((database) =>
       selectJobs(database).orderBy('jobs.id').execute(),
     );
-    return { version, jobs: rows.flatMap((row) => this.#readable(row)) };
+    const replays = await this.#database.read((database) => runningReplays(database));
+    // A replay that has ended between the two is not there any more.
+    const present = rows.filter(({ id, replay_of }) => replay_of === null || replays.has(id));
+    return { version, jobs: present.flatMap((row) => this.#readable(row, replays.get(row.id))) };
   }
 
   async loadContent(
@@ -150,9 +164,9 @@ export class SqlJobStore implements JobStore {
   }
 
   /** One damaged job must not stop all others: it is missing from the set, which raises an alarm. */
-  #readable(row: JobRow): Job[] {
+  #readable(row: JobRow, replay: ReplayOrder | undefined): Job[] {
     try {
-      return [jobOf(row, this.#box)];
+      return [jobOf(row, this.#box, replay)];
     } catch (error) {
       if (!(error instanceof SealBrokenError)) throw error;
       this.#logger.error(

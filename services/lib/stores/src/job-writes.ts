@@ -13,9 +13,15 @@ import type { SecretBox } from './secret-box.ts';
 export async function createJob(
   transaction: Transaction<Tables>,
   box: SecretBox,
-  job: { accountId: string; spec: JobSpec; start: Start | undefined; nowMs: number },
+  job: {
+    accountId: string;
+    spec: JobSpec;
+    start: Start | undefined;
+    nowMs: number;
+    replayOf?: number;
+  },
 ): Promise<number> {
-  const { accountId, spec, start, nowMs } = job;
+  const { accountId, spec, start, nowMs, replayOf = null } = job;
   const { id } = await transaction
     .insertInto('jobs')
     .values({
@@ -25,6 +31,7 @@ export async function createJob(
       ever_enabled: spec.enabled || start !== undefined ? 1 : 0,
       created_at_ms: nowMs,
       updated_at_ms: nowMs,
+      replay_of: replayOf,
     })
     .returning('id')
     .executeTakeFirstOrThrow();
@@ -89,7 +96,7 @@ export async function updateJob(
 /** Of a job that is locked. Resolves to the number of plans that were dropped. */
 export async function deleteJob(
   transaction: Transaction<Tables>,
-  { stored, nowMs }: { stored: JobRow; nowMs: number },
+  { stored, nowMs }: { stored: Pick<JobRow, 'id' | 'account_id' | 'revision'>; nowMs: number },
 ): Promise<number> {
   const { numDeletedRows } = await transaction
     .deleteFrom('objects')
@@ -139,6 +146,7 @@ export async function lockJob(
     .select('id')
     .where('id', '=', id)
     .where('account_id', '=', accountId)
+    .where('replay_of', 'is', null)
     .forUpdate()
     .executeTakeFirst();
   return row !== undefined;

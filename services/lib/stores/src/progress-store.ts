@@ -29,6 +29,7 @@ import { planOf, readQueue } from './progress/queue.ts';
 import { listDeadLetters, listGaps, listLedger } from './progress/reports.ts';
 import { setAsidePlan } from './progress/set-aside-plan.ts';
 import { splitPlan } from './progress/split-plan.ts';
+import { settleReplay } from './replay-rows.ts';
 import type { Tables } from './schema.ts';
 
 /**
@@ -123,6 +124,11 @@ export class SqlProgressStore implements ProgressStore {
 
   listLedger(jobId: number): Promise<readonly LedgerEntry[]> {
     return this.#database.read((database) => listLedger(database, jobId));
+  }
+
+  settleReplay(replayId: number): Promise<boolean> {
+    const nowMs = this.#clock.now();
+    return this.#database.write((transaction) => settleReplay(transaction, { replayId, nowMs }));
   }
 
   async recordFailure(jobId: number, failure: { atMs: number; message: string }): Promise<void> {

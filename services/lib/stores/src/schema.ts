@@ -14,6 +14,8 @@ export interface Tables {
   objects: ObjectsTable;
   gaps: GapsTable;
   dead_letters: DeadLettersTable;
+  replays: ReplaysTable;
+  replay_ranges: ReplayRangesTable;
   counters: CountersTable;
   settings: SettingsTable;
   tokens: TokensTable;
@@ -48,6 +50,8 @@ interface JobsTable {
   error_message: string | null;
   created_at_ms: number;
   updated_at_ms: number;
+  /** Set for a replay that runs: the job that it repeats. */
+  replay_of: number | null;
 }
 
 /** Immutable, until the job is deleted. */
@@ -144,6 +148,32 @@ interface DeadLettersTable {
   key: Uint8Array | null;
   value: Uint8Array | null;
   seen_at_ms: number;
+}
+
+/** Its id is that of its row in `jobs`, which is there while it runs. */
+interface ReplaysTable {
+  id: number;
+  job_id: number;
+  account_id: string;
+  topic: string;
+  location: string;
+  max_records_per_second: number | null;
+  created_at_ms: number;
+  /** The rest is null while it runs: then it is counted from what else is stored. */
+  ended_at_ms: number | null;
+  outcome: 'completed' | 'cancelled' | null;
+  records: number | null;
+  objects: number | null;
+  payload_bytes: number | null;
+}
+
+interface ReplayRangesTable {
+  replay_id: number;
+  partition: number;
+  from_offset: number;
+  to_offset: number;
+  /** How far it came; null while it runs. */
+  cursor: number | null;
 }
 
 /** Raised inside transactions, so that their order is the order of the commits. */

@@ -5,6 +5,7 @@ import {
   type Logger,
   type ProgressStore,
   type TokenStore,
+  type ReplayStore,
 } from '@trailpush/core';
 import { PostgresDialect } from 'kysely';
 
@@ -18,6 +19,7 @@ import { postgresConflict } from './postgres-faults.ts';
 import { listenForJobs } from './postgres-notifications.ts';
 import { openPostgresPool, postgresConfig } from './postgres-pool.ts';
 import { SqlProgressStore } from './progress-store.ts';
+import { SqlReplayStore } from './replay-store.ts';
 import type { Tables } from './schema.ts';
 import { SecretBox } from './secret-box.ts';
 import { SqliteDialect } from './sqlite-dialect.ts';
@@ -28,6 +30,7 @@ export interface Stores {
   readonly jobs: JobStore;
   readonly progress: ProgressStore;
   readonly tokens: TokenStore;
+  readonly replays: ReplayStore;
   /** @throws StoreUnavailableError */
   ping(): Promise<void>;
   /** Undefined while all is well, else one sentence for `/readyz`. */
@@ -103,6 +106,7 @@ async function openStores(
     jobs: new SqlJobStore({ database, box, changes, clock, logger }),
     progress: new SqlProgressStore({ database, clock }),
     tokens: new SqlTokenStore(database, clock),
+    replays: new SqlReplayStore({ database, box, changes, clock }),
     ping: () => database.ping(),
     health: () => database.health(),
     close: async () => {
