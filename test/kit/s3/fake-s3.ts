@@ -14,7 +14,7 @@ export interface StoredObject {
   readonly etag: string;
   readonly contentType: string;
   readonly contentEncoding: string;
-  /** `x-amz-meta-*` and `x-amz-checksum-*`, as headers. */
+  /** `x-amz-meta-*`, `x-amz-checksum-*`, `x-amz-acl` and `x-amz-server-side-encryption`, as headers. */
   readonly headers: Readonly<Record<string, string>>;
   readonly modifiedMs: number;
 }
@@ -156,7 +156,9 @@ export class FakeS3 implements S3Keys {
     if (this.#isR2 && old !== undefined && modifiedMs - old.modifiedMs < R2_WRITE_INTERVAL_MS) {
       throw new S3Error(429, 'TooManyRequests', 'Reduce your rate of requests for the same object');
     }
-    const meta = Object.entries(request.headers).filter(([name]) => name.startsWith('x-amz-meta-'));
+    const meta = Object.entries(request.headers).filter(([name]) =>
+      /^x-amz-(?:meta-|acl$|server-side-encryption$)/.test(name),
+    );
     const object: StoredObject = {
       body,
       etag: `"${createHash('md5').update(body).digest('hex')}"`,

@@ -10,6 +10,9 @@ describe('objectKey', () => {
     ['logs', 'logs/o.log.gz'],
     ['logs/{DATE}', 'logs/20251231/o.log.gz'],
     ['v2/dt={DATE}/x', 'v2/dt=20251231/x/o.log.gz'],
+    ['{YEAR}/{MONTH}/{DAY}', '2025/12/31/o.log.gz'],
+    ['{DATE}/{HOUR}', '20251231/23/o.log.gz'],
+    ['y={YEAR}/h={HOUR}{DAY}', 'y=2025/h=2331/o.log.gz'],
     ['{DATE}/{DATE}', '20251231/20251231/o.log.gz'],
   ])('puts an object of %j at %s', (template, key) => {
     expect(objectKey(template, lastMsOfYear, 'o.log.gz')).toBe(key);
@@ -30,9 +33,18 @@ describe('parsePathTemplate', () => {
     ['/100%25', '100%'],
   ])('decodes %j once, to %j', (raw, path) => expect(parsePathTemplate(raw)).toBe(path));
 
-  it.each(['/a%5Cb', '/a%252Fb', '/a%252e%252e', '/a%C2%85', '/%2E', '/a%FF', '/{HOUR}', '/a}'])(
-    'refuses %j',
-    (raw) => expect(() => parsePathTemplate(raw)).toThrow('invalid destination_conf: '),
+  it.each([
+    '/a%5Cb',
+    '/a%252Fb',
+    '/a%252e%252e',
+    '/a%C2%85',
+    '/%2E',
+    '/a%FF',
+    '/{MINUTE}',
+    '/{date}',
+    '/a}',
+  ])('refuses %j', (raw) =>
+    expect(() => parsePathTemplate(raw)).toThrow('invalid destination_conf: '),
   );
 });
 
@@ -41,6 +53,7 @@ describe('probeKey', () => {
     ['', '_trailpush/test.txt.gz'],
     ['logs', 'logs/_trailpush/test.txt.gz'],
     ['logs/{DATE}', 'logs/_trailpush/test.txt.gz'],
+    ['logs/{YEAR}/{MONTH}', 'logs/_trailpush/test.txt.gz'],
     ['{DATE}/x', '_trailpush/test.txt.gz'],
     ['a/dt={DATE}/b', 'a/_trailpush/test.txt.gz'],
   ])('of %j is %s, whatever the day', (template, key) => expect(probeKey(template)).toBe(key));

@@ -2,13 +2,13 @@ import { invalidConf, percentDecode, printable } from './conf.ts';
 
 /** The longest key of S3 is 1,024 bytes; the rest is for the names of objects, replays and digests. */
 const MAX_PATH_BYTES = 900;
-const DATE_MACRO = /\{DATE\}/g;
+const MACRO = /\{(DATE|YEAR|MONTH|DAY|HOUR)\}/g;
 // eslint-disable-next-line no-control-regex -- control characters are what is looked for
 const FORBIDDEN = /[\u0000-\u001f\u007f-\u009f\\/]/;
 
 /**
  * The folder of the objects from the path of a conf: percent-decoded once, without slashes at its ends.
- * Only `{DATE}` is a macro.
+ * `{DATE}` is Logpush's macro; `{YEAR}`, `{MONTH}`, `{DAY}` and `{HOUR}` are ours.
  * @throws InvalidDestinationError for segments that some store, proxy or file system would read as another place.
  */
 export function parsePathTemplate(rawPath: string): string {
@@ -23,9 +23,9 @@ export function parsePathTemplate(rawPath: string): string {
     if (FORBIDDEN.test(segment) || /%(?:2f|5c|2e|00)/i.test(segment)) {
       throw invalidConf('the path has a control character, a backslash or an encoded slash');
     }
-    if (/[{}]/.test(segment.replace(DATE_MACRO, ''))) {
+    if (/[{}]/.test(segment.replace(MACRO, ''))) {
       throw invalidConf(
-        `the path segment ${printable(segment)} has braces: {DATE} is the only macro`,
+        `the path segment ${printable(segment)} has braces: the macros are {DATE}, {YEAR}, {MONTH}, {DAY} and {HOUR}`,
       );
     }
     return segment;
@@ -38,13 +38,23 @@ export function parsePathTemplate(rawPath: string): string {
 }
 
 /**
- * The key of an object: `pathTemplate` with `{DATE}` as YYYYMMDD (UTC) of the batch's smallest broker
- * time, and `name` below it.
+ * The key of an object: `name` below `pathTemplate`, whose macros tell the batch's smallest broker time in
+ * UTC, as YYYYMMDD, YYYY, MM, DD and HH.
  */
 export function objectKey(pathTemplate: string, minTimestampMs: number, name: string): string {
   if (pathTemplate === '') return name;
-  const date = new Date(minTimestampMs).toISOString().slice(0, 10).replaceAll('-', '');
-  return `${pathTemplate.replace(DATE_MACRO, date)}/${name}`;
+  const [year = '', month = '', day = '', hour = ''] = new Date(minTimestampMs)
+    .toISOString()
+    .split(/[-T:]/);
+  const values = new Map([
+    ['DATE', `${year}${month}${day}`],
+    ['YEAR', year],
+    ['MONTH', month],
+    ['DAY', day],
+    ['HOUR', hour],
+  ]);
+  const path = pathTemplate.replace(MACRO, (_, macro: string) => values.get(macro) ?? '');
+  return `${path}/${name}`;
 }
 
 /**

@@ -32,6 +32,7 @@ destinationContract('r2', {
               bucket: 'audit-logs',
               credentials,
               isAws: false,
+              encrypted: false,
             },
             deps,
           ),

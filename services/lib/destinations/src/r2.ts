@@ -29,6 +29,10 @@ function parse(conf: Conf, policy: DestinationPolicy): OpenableDestination {
     pathTemplate,
     exactlyOnce: true,
     secrets: [credentials.secretAccessKey],
-    open: (deps) => openS3Put({ target, region: 'auto', bucket, credentials, isAws: false }, deps),
+    open: (deps) =>
+      openS3Put(
+        { target, region: 'auto', bucket, credentials, isAws: false, encrypted: false },
+        deps,
+      ),
   };
 }

@@ -90,7 +90,7 @@ describe('PutObject', () => {
     expect(fake.buckets.get('bucket')!.size).toBe(0);
   });
 
-  it('lets AWS keep a CRC-32 with the object', async () => {
+  it('gives AWS a CRC-32 to keep, and the owner of the bucket full control', async () => {
     const object = makeObject();
     const credentials = {
       accessKeyId: fake.accessKeyId,
@@ -103,6 +103,7 @@ describe('PutObject', () => {
         bucket: 'bucket',
         credentials,
         isAws: true,
+        encrypted: false,
       },
       deps,
     );
@@ -111,7 +112,17 @@ describe('PutObject', () => {
     expect(outcome.kind).toBe('delivered');
     const { headers, body } = fake.buckets.get('bucket')!.get(object.key)!;
     expect(headers).toHaveProperty('x-amz-checksum-crc32');
+    expect(headers).toMatchObject({ 'x-amz-acl': 'bucket-owner-full-control' });
     expect(body.equals(bodyOf(object))).toBe(true);
+  });
+
+  it('asks for encryption when the conf does, and other stores than AWS for no ACL', async () => {
+    const object = makeObject();
+    const [result] = await putTo(`${confOf()}&sse=AES256`, object);
+    expect(result?.verdict.kind).toBe('delivered');
+    const { headers } = fake.buckets.get('bucket')!.get(object.key)!;
+    expect(headers).toMatchObject({ 'x-amz-server-side-encryption': 'AES256' });
+    expect(headers).not.toHaveProperty('x-amz-acl');
   });
 
   it('corrects a wrong clock by the answer, for the next attempt', async () => {
@@ -184,6 +195,11 @@ describe('the location of a conf', () => {
   ])('cannot be had from %s', (endpoint, message) => {
     const conf = `s3://bucket?region=x&access-key-id=AK&secret-access-key=SK&${endpoint}`;
     expect(() => parseDestination(conf, policy)).toThrow(message);
+  });
+
+  it('is refused with an encryption other than AES256', () => {
+    const conf = 's3://bucket?region=eu-west-1&access-key-id=AK&secret-access-key=SK&sse=aws:kms';
+    expect(() => parseDestination(conf, policy)).toThrow('sse aws:kms is not supported');
   });
 
   it('says what is missing for AWS without keys and for China', () => {

@@ -27,6 +27,8 @@ export interface S3PutOptions {
   readonly credentials: S3Credentials;
   /** AWS itself, or else a store that speaks S3. */
   readonly isAws: boolean;
+  /** True asks the store to encrypt with keys of its own (SSE-S3). */
+  readonly encrypted: boolean;
 }
 
 /** An uploader that makes each object by one PutObject. */
@@ -54,7 +56,7 @@ export function openS3Put(options: S3PutOptions, deps: DestinationDeps): Uploade
  * The body goes out in the pieces that it is in: joining them would hold it twice, and costs a garbage
  * collection an object. The SDK cannot hash a stream before it is sent, so that is done here.
  */
-function commandFor(object: Upload, { bucket, isAws }: S3PutOptions): PutObjectCommand {
+function commandFor(object: Upload, { bucket, isAws, encrypted }: S3PutOptions): PutObjectCommand {
   const sha256 = createHash('sha256');
   for (const piece of object.body) sha256.update(piece);
   const command = new PutObjectCommand({
@@ -68,6 +70,10 @@ function commandFor(object: Upload, { bucket, isAws }: S3PutOptions): PutObjectC
     // AWS keeps it with the object; other stores answer 501 to it, or do not look at it. There the signed
     // SHA-256 of the body, which goes to all, makes a flipped bit an error.
     ...(isAws ? { ChecksumCRC32: crc32Of(object.body) } : {}),
+    // As Logpush does. It matters where the keys are of another account than the bucket; other stores know
+    // no ACLs and may answer 501.
+    ...(isAws ? { ACL: 'bucket-owner-full-control' } : {}),
+    ...(encrypted ? { ServerSideEncryption: 'AES256' } : {}),
   });
   signBody(command, sha256.digest('hex'));
   return command;

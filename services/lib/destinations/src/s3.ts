@@ -6,9 +6,9 @@ import { parsePathTemplate } from './object-key.ts';
 import { type DestinationPolicy, type NetworkTarget, parseTarget } from './policy.ts';
 import { openS3Put } from './s3-put.ts';
 
-const PARAMS = ['region', 'endpoint', 'access-key-id', 'secret-access-key'];
+const PARAMS = ['region', 'endpoint', 'access-key-id', 'secret-access-key', 'sse'];
 
-/** `s3://bucket[/path]?region=R&access-key-id=&secret-access-key=[&endpoint=HOST]`: AWS, or any store that speaks S3. */
+/** `s3://bucket[/path]?region=R&access-key-id=&secret-access-key=[&endpoint=HOST][&sse=AES256]`: AWS, or any store that speaks S3. */
 export const s3: DestinationKind = { scheme: 's3', parse };
 
 function parse(conf: Conf, policy: DestinationPolicy): OpenableDestination {
@@ -18,6 +18,7 @@ function parse(conf: Conf, policy: DestinationPolicy): OpenableDestination {
   const region = requiredParam(params, 'region');
   const endpoint = params.get('endpoint');
   const credentials = parseCredentials(params, ' (a bucket policy without keys is not supported)');
+  const encrypted = parseSse(params.get('sse'));
   const target =
     endpoint === undefined
       ? awsEndpoint(region, policy)
@@ -29,8 +30,19 @@ function parse(conf: Conf, policy: DestinationPolicy): OpenableDestination {
     exactlyOnce: true,
     secrets: [credentials.secretAccessKey],
     open: (deps) =>
-      openS3Put({ target, region, bucket, credentials, isAws: endpoint === undefined }, deps),
+      openS3Put(
+        { target, region, bucket, credentials, isAws: endpoint === undefined, encrypted },
+        deps,
+      ),
   };
+}
+
+/** True for SSE-S3, the only encryption that Logpush can ask for. */
+function parseSse(sse: string | undefined): boolean {
+  if (sse !== undefined && sse !== 'AES256') {
+    throw invalidConf(`sse ${printable(sse)} is not supported: it can only be AES256`);
+  }
+  return sse !== undefined;
 }
 
 function awsEndpoint(region: string, policy: DestinationPolicy): NetworkTarget {
