@@ -20,6 +20,13 @@ export interface HttpReceiverOptions {
   readonly port?: number;
   /** Serves HTTPS with these. */
   readonly tls?: ServerOptions;
+  /** What a proper request is answered, 200 and nothing else if not given. Only 2xx takes effect. */
+  readonly answer?: (request: ReceivedRequest) => ReceiverAnswer;
+}
+
+export interface ReceiverAnswer {
+  readonly status: number;
+  readonly body?: string;
 }
 
 /** A receiver of POSTs that keeps what it was sent and answers 200. `faults` makes it misbehave. */
@@ -44,11 +51,12 @@ export class HttpReceiver {
         if (!(await playBeforeBody(fault, request, response))) return;
         const body = await readBody(request);
         const proceeds = fault === undefined || fault.then.kind === 'proceed';
-        if (proceeds || fault.store === true) {
-          const { method = '', url = '', headers } = request;
-          receiver.received.push({ method, url, headers, body, receivedAtMs: Date.now() });
-        }
-        if (proceeds) response.end();
+        const { method = '', url = '', headers } = request;
+        const received = { method, url, headers, body, receivedAtMs: Date.now() };
+        const answer = options.answer?.(received) ?? { status: 200 };
+        const isGood = answer.status >= 200 && answer.status < 300;
+        if (isGood && (proceeds || fault.store === true)) receiver.received.push(received);
+        if (proceeds) response.writeHead(answer.status).end(answer.body);
         else playAnswer(fault, response);
       };
       serve().catch(() => request.socket.destroy());

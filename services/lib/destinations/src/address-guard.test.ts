@@ -95,7 +95,7 @@ describe('createGuardedAgent', () => {
   }
 
   async function fetchFrom(url: string, rule: AddressRule): Promise<string> {
-    const target = { url: new URL(url), rule };
+    const target = { url: new URL(url), rule, verified: true };
     const agent = createGuardedAgent(target, LIMITS, logger);
     const start = url.startsWith('https:') ? httpsRequest : httpRequest;
     try {

@@ -104,7 +104,7 @@ export function createGuardedAgent(
   };
   const secure = target.url.protocol === 'https:';
   const agent = secure
-    ? new HttpsAgent({ ...options, minVersion: 'TLSv1.2', rejectUnauthorized: true })
+    ? new HttpsAgent({ ...options, minVersion: 'TLSv1.2', rejectUnauthorized: target.verified })
     : new HttpAgent(options);
   const connect = agent.createConnection.bind(agent);
   agent.createConnection = (request, callback) => {

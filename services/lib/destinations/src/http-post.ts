@@ -1,123 +1,84 @@
-import { once } from 'node:events';
-import { type ClientRequest, type IncomingMessage, request as httpRequest } from 'node:http';
-import { request as httpsRequest } from 'node:https';
+import type { Verdict } from '@trailpush/core';
 
-import packageJson from '../package.json' with { type: 'json' };
-import { type ConnectionLimits, createGuardedAgent } from './address-guard.ts';
+import type { ConnectionLimits } from './address-guard.ts';
+import { type HttpAnswer, openHttpExchange } from './http-exchange.ts';
 import type { DestinationDeps, Outcome, Upload, Uploader } from './kind.ts';
 import type { NetworkTarget } from './policy.ts';
 import { httpVerdict, parseRetryAfter } from './verdict.ts';
+import { signWebhook } from './webhook-signature.ts';
 
 /** As Logpush documents them: 5 s to connect, 5 s for TLS, 10 s without progress, 2 min for all of it. */
 const LIMITS: ConnectionLimits = { connectMs: 5_000, tlsMs: 5_000, silenceMs: 10_000 };
 const DEADLINE_MS = 120_000;
-/** Far more than a message needs; what a receiver says beyond it is not read. */
-const MAX_ANSWER_BYTES = 64 * 1024;
 
 export interface HttpPostOptions {
   readonly target: NetworkTarget;
   /** Headers of the conf; they win over the defaults. */
   readonly headers: ReadonlyMap<string, string>;
+  /** What the receiver calls our lines; the object's own media type when it has no name for them. */
+  readonly contentType?: string | undefined;
+  /** Key of Standard Webhooks signatures. */
+  readonly signingKey?: Buffer | undefined;
+  /** What the receiver's own words in a complete answer mean; undefined leaves it to the status. */
+  readonly judgeWords?: (status: number, text: string) => Verdict | undefined;
 }
 
 /** An uploader that sends each object as the body of one POST. */
 export function openHttpPost(options: HttpPostOptions, deps: DestinationDeps): Uploader {
-  const { target, headers } = options;
-  const agent = createGuardedAgent(target, LIMITS, deps.logger);
-  const start = target.url.protocol === 'https:' ? httpsRequest : httpRequest;
+  const exchange = openHttpExchange(options.target, LIMITS, deps);
   return {
     deadlineMs: DEADLINE_MS,
     async upload(object, signal) {
-      const request = start(target.url, { method: 'POST', agent, signal });
-      setHeaders(request, object, headers);
-      const answer = await exchange(request, object.body);
-      return judge(answer, deps.clock.now());
+      const headers = headersOf(object, options);
+      if (options.signingKey !== undefined) {
+        const nowMs = deps.clock.now();
+        const signed = await signWebhook(options.signingKey, object, { nowMs, signal });
+        for (const [name, value] of signed) headers.set(name, value);
+      }
+      const { url } = options.target;
+      const request = { method: 'POST', url, headers, body: object.body } as const;
+      return judge(await exchange.send(request, signal), options, deps.clock.now());
     },
     async close() {
-      agent.destroy();
+      exchange.close();
     },
   };
 }
 
-function setHeaders(
-  request: ClientRequest,
-  object: Upload,
-  chosen: ReadonlyMap<string, string>,
-): void {
+function headersOf(object: Upload, options: HttpPostOptions): Map<string, string | number> {
   const { metadata } = object;
-  request.setHeader('User-Agent', `Trailpush/${packageJson.version}`);
-  request.setHeader('Content-Type', object.contentType);
-  for (const [name, value] of chosen) request.setHeader(name, value);
-  request.setHeader('Content-Encoding', 'gzip');
-  request.setHeader('Content-Length', object.bodyBytes);
+  const headers = new Map<string, string | number>();
+  headers.set('Content-Type', options.contentType ?? object.contentType);
+  for (const [name, value] of options.headers) headers.set(name, value);
+  headers.set('Content-Encoding', 'gzip');
+  headers.set('Content-Length', object.bodyBytes);
   // A string of RFC 8941, as the IETF draft wants it.
-  request.setHeader('Idempotency-Key', `"${object.idempotencyKey}"`);
-  if (metadata === undefined) return;
-  request.setHeader('Trailpush-Job-Id', metadata.jobId);
-  request.setHeader('Trailpush-Partition', metadata.partition);
-  request.setHeader('Trailpush-First-Offset', metadata.firstOffset);
-  request.setHeader('Trailpush-Last-Offset', metadata.lastOffset);
-  request.setHeader('Trailpush-Records', metadata.records);
+  headers.set('Idempotency-Key', `"${object.idempotencyKey}"`);
+  if (metadata === undefined) return headers;
+  headers.set('Trailpush-Job-Id', metadata.jobId);
+  headers.set('Trailpush-Partition', metadata.partition);
+  headers.set('Trailpush-First-Offset', metadata.firstOffset);
+  headers.set('Trailpush-Last-Offset', metadata.lastOffset);
+  headers.set('Trailpush-Records', metadata.records);
+  return headers;
 }
 
-interface Answer {
-  readonly response: IncomingMessage;
-  readonly body: Buffer;
-  /** False when the receiver answered before it had the whole body. */
-  readonly bodySent: boolean;
-}
-
-async function exchange(request: ClientRequest, body: readonly Uint8Array[]): Promise<Answer> {
-  const answered = once(request, 'response') as Promise<[IncomingMessage]>;
-  try {
-    const sent = sendBody(request, body);
-    // A receiver may refuse before it has read everything; its answer then counts, not our broken pipe.
-    sent.catch(() => undefined);
-    const [response] = await answered;
-    const answer = await readAnswer(response);
-    return { response, body: answer, bodySent: request.writableFinished };
-  } finally {
-    if (!request.writableFinished) request.destroy();
-  }
-}
-
-async function sendBody(request: ClientRequest, body: readonly Uint8Array[]): Promise<void> {
-  for (const piece of body) {
-    if (!request.write(piece)) await once(request, 'drain');
-  }
-  request.end();
-}
-
-/** The first bytes of an answer. @throws when it ends before it is complete */
-async function readAnswer(response: IncomingMessage): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of response as AsyncIterable<Buffer>) {
-    chunks.push(chunk);
-    bytes += chunk.length;
-    // Leaving the loop destroys the response, and its connection with it.
-    if (bytes >= MAX_ANSWER_BYTES) break;
-  }
-  return Buffer.concat(chunks, bytes);
-}
-
-function judge({ response, body, bodySent }: Answer, nowMs: number): Outcome {
-  const status = response.statusCode ?? 0;
-  const verdict = httpVerdict(status, parseRetryAfter(response.headers['retry-after'], nowMs));
+function judge(answer: HttpAnswer, options: HttpPostOptions, nowMs: number): Outcome {
+  const { status, text, bodySent } = answer;
+  const retryAfterMs = parseRetryAfter(answer.headers['retry-after'], nowMs);
+  const verdict = options.judgeWords?.(status, text) ?? httpVerdict(status, retryAfterMs);
   if (verdict.kind === 'delivered') {
     if (bodySent) return { kind: 'delivered', status };
     const hint = 'it answered before the whole object was sent';
     return { kind: 'failed', verdict: { kind: 'retry' }, status, hint };
   }
-  // An answer in gzip stays closed: nothing that a receiver says is decompressed.
-  const isPlain = (response.headers['content-encoding'] ?? 'identity') === 'identity';
   const hint =
     STATUS_HINTS.get(status) ?? (status >= 300 && status < 400 ? REDIRECT_HINT : undefined);
   return {
     kind: 'failed',
     verdict,
     status,
-    ...(isPlain ? { answer: body.toString() } : {}),
+    answer: text,
     ...(hint === undefined ? {} : { hint }),
   };
 }

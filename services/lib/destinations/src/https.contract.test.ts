@@ -1,14 +1,8 @@
-import { getCACertificates, setDefaultCACertificates } from 'node:tls';
-
-import { createAuthority } from '@trailpush/test/kit/certificates.ts';
 import { destinationContract } from '@trailpush/test/kit/contracts/destination.ts';
 import { startReceiverPlace } from '@trailpush/test/kit/contracts/destination/receiver-place.ts';
-import { afterAll } from 'vitest';
+import { trustNewAuthority } from '@trailpush/test/kit/trusted-authority.ts';
 
-const authority = createAuthority();
-const before = getCACertificates();
-setDefaultCACertificates([...before, authority.cert]);
-afterAll(() => setDefaultCACertificates(before));
+const authority = trustNewAuthority();
 
 destinationContract('https', {
   answers: 'http',

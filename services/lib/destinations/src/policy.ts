@@ -12,7 +12,7 @@ export interface DestinationPolicy {
 /** Which addresses a connection of one destination may be made to. */
 export interface AddressRule {
   readonly allowPrivate: readonly Cidr[];
-  /** True for plain `http://` and for local names: only `allowPrivate` counts. */
+  /** True for plain `http://`, unverified TLS and local names: only `allowPrivate` counts. */
   readonly privateOnly: boolean;
 }
 
@@ -21,6 +21,8 @@ export interface NetworkTarget {
   /** Normalised by the WHATWG parser. */
   readonly url: URL;
   readonly rule: AddressRule;
+  /** False: the certificate is not checked. Only with `rule.privateOnly`. */
+  readonly verified: boolean;
 }
 
 export const PRIVATE_HINT =
@@ -42,7 +44,12 @@ export function ruleAllows(rule: AddressRule, address: Address): boolean {
  * @param what names the part of the conf in errors, such as `endpoint`
  * @throws InvalidDestinationError
  */
-export function parseTarget(text: string, what: string, policy: DestinationPolicy): NetworkTarget {
+export function parseTarget(
+  text: string,
+  what: string,
+  policy: DestinationPolicy,
+  { unverified = false }: { readonly unverified?: boolean } = {},
+): NetworkTarget {
   const authority = /^https?:\/\/([^/?#]*)/i.exec(text)?.[1] ?? '';
   if (authority === '') throw invalidConf(`${what} has no host`);
   if (authority.includes('@')) {
@@ -63,24 +70,29 @@ export function parseTarget(text: string, what: string, policy: DestinationPolic
     );
   }
   const host = url.hostname.replace(/^\[|\]$/g, '');
-  const rule = checkHost(host, plaintext, policy);
+  const rule = checkHost(host, { plaintext, unverified }, policy);
   if (!isPortAllowed(url, plaintext)) {
     throw invalidConf(
       `${what} has port ${url.port}: only 443 and ports from 1024 on that are not in other use are allowed`,
     );
   }
-  return { url, rule };
+  return { url, rule, verified: !unverified };
 }
 
-function checkHost(host: string, plaintext: boolean, policy: DestinationPolicy): AddressRule {
+function checkHost(
+  host: string,
+  { plaintext, unverified }: { readonly plaintext: boolean; readonly unverified: boolean },
+  policy: DestinationPolicy,
+): AddressRule {
   const { allowPrivate } = policy;
+  const exposed = plaintext || unverified;
   const address = parseAddress(host);
   if (address !== undefined) {
-    const rule = { allowPrivate, privateOnly: plaintext };
+    const rule = { allowPrivate, privateOnly: exposed };
     if (!ruleAllows(rule, address)) {
       throw invalidConf(
-        plaintext && isPublic(address)
-          ? `http:// to ${host} is not allowed: use https://`
+        exposed && isPublic(address)
+          ? `${plaintext ? 'http://' : 'TLS without verification'} to ${host} is not allowed: use https:// with a trusted certificate`
           : `address ${host} is not public: ${PRIVATE_HINT}`,
       );
     }
@@ -90,7 +102,7 @@ function checkHost(host: string, plaintext: boolean, policy: DestinationPolicy):
   if (local && allowPrivate.length === 0) {
     throw invalidConf(`host ${host} is a local name: ${PRIVATE_HINT}`);
   }
-  return { allowPrivate, privateOnly: plaintext || local };
+  return { allowPrivate, privateOnly: exposed || local };
 }
 
 /** Names that never mean a host of the public internet (RFC 6761 and 9476, `.internal`, single labels). */

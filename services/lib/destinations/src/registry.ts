@@ -1,4 +1,5 @@
 import { splitConf, invalidConf } from './conf.ts';
+import { datadog } from './datadog.ts';
 import { file } from './file.ts';
 import { http, https } from './https.ts';
 import type { DestinationKind, OpenableDestination } from './kind.ts';
@@ -6,9 +7,20 @@ import type { DestinationPolicy } from './policy.ts';
 import { r2 } from './r2.ts';
 import { s3 } from './s3.ts';
 import { refuseMasks } from './secrets.ts';
+import { splunk } from './splunk.ts';
+import { sumo } from './sumo.ts';
 
 /** Every kind of destination. A new one is a file, a line here, and a contract test. */
-export const DESTINATION_KINDS: readonly DestinationKind[] = [s3, r2, https, http, file];
+export const DESTINATION_KINDS: readonly DestinationKind[] = [
+  s3,
+  r2,
+  https,
+  http,
+  splunk,
+  datadog,
+  sumo,
+  file,
+];
 
 /**
  * Parses and judges a destination_conf, without asking DNS or any other outside thing.

@@ -1,22 +1,41 @@
-import { REDACTED } from '@trailpush/core';
+import { REDACTED, Secret } from '@trailpush/core';
 
 import { type Conf, invalidConf, splitConf } from './conf.ts';
 
 /** Headers that are no credentials. */
-const PLAIN_HEADERS: ReadonlySet<string> = new Set(['content-type', 'accept', 'user-agent']);
+const PLAIN_HEADERS: ReadonlySet<string> = new Set([
+  'content-type',
+  'accept',
+  'user-agent',
+  'x-sumo-category',
+  'x-sumo-fields',
+  'x-sumo-host',
+  'x-sumo-name',
+]);
+/** Kinds that know their parameters, so that no others need to be guessed at. */
+const SECRET_PARAMS: ReadonlyMap<string, readonly string[]> = new Map([
+  ['s3', ['secret-access-key']],
+  ['r2', ['secret-access-key']],
+  ['splunk', []],
+  ['datadog', []],
+  ['sumo', []],
+]);
 const SECRET_NAME = /key|token|secret|passw|pwd|sig|auth|cred|code|session|jwt|webhook/i;
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /** True when the value of this parameter must not be shown. */
 export function isSecretParam(scheme: string, name: string, value: string): boolean {
   if (value === '') return false;
-  if (scheme === 's3' || scheme === 'r2') return name === 'secret-access-key';
   if (name.startsWith('header_')) return !PLAIN_HEADERS.has(name.slice(7).toLowerCase());
+  const known = SECRET_PARAMS.get(scheme);
+  if (known !== undefined) return known.includes(name);
   return SECRET_NAME.test(name) || looksRandom(value);
 }
 
 /** True for a path segment of a URL that is a credential, as webhooks have them. */
 export function isSecretSegment(scheme: string, segment: string): boolean {
+  // sumo://host/receiver/v1/http/CODE
+  if (scheme === 'sumo') return !['', 'receiver', 'v1', 'http'].includes(segment);
   return (scheme === 'https' || scheme === 'http') && looksRandom(segment);
 }
 
@@ -56,6 +75,26 @@ function redactPath(conf: Conf): string {
     .split('/')
     .map((segment) => (isSecretSegment(conf.scheme, segment) ? REDACTED : segment))
     .join('/');
+}
+
+/** Every secret value, also as a receiver may quote it: the token without `Bearer`, the password of `Basic`. */
+export function secretsOf(conf: Conf): Secret[] {
+  const values = conf.params
+    .filter(({ name, value }) => isSecretParam(conf.scheme, name, value))
+    .map(({ value }) => value);
+  const segments = conf.path.split('/').filter((part) => isSecretSegment(conf.scheme, part));
+  const all = new Set([...values, ...segments]);
+  for (const value of values) {
+    const [, scheme = '', token] = /^(\S+) +(.+)$/.exec(value) ?? [];
+    if (token === undefined) continue;
+    all.add(token);
+    if (scheme.toLowerCase() !== 'basic') continue;
+    const userAndPassword = Buffer.from(token, 'base64').toString();
+    all.add(userAndPassword);
+    all.add(userAndPassword.slice(userAndPassword.indexOf(':') + 1));
+  }
+  all.delete('');
+  return [...all].map((value) => new Secret(value));
 }
 
 /** @throws InvalidDestinationError when the conf holds the mask of a secret in place of the secret. */

@@ -1,19 +1,35 @@
-import { parseCidrs, parseDestination } from '@trailpush/destinations';
+import {
+  type DestinationPolicy,
+  type OpenableDestination,
+  parseCidrs,
+  parseDestination,
+} from '@trailpush/destinations';
 
 import type { Certificate } from '../../certificates.ts';
-import { HttpReceiver } from '../../http-receiver.ts';
+import { HttpReceiver, type HttpReceiverOptions } from '../../http-receiver.ts';
 import type { DestinationPlace } from './suite.ts';
 
+export const LOOPBACK_POLICY: DestinationPolicy = {
+  allowPrivate: parseCidrs('127.0.0.0/8'),
+  fileRoot: undefined,
+};
+
 /** A scripted receiver behind a conf with a secret header and a secret parameter. */
-export async function startReceiverPlace(tls: Certificate | undefined): Promise<DestinationPlace> {
-  const receiver = await HttpReceiver.start(tls === undefined ? {} : { tls });
-  const conf = `${receiver.origin}/in?header_Authorization=Bearer%20s3cret-t0ken&Api-Key=qu3ry/k3y&tag=a`;
+export function startReceiverPlace(tls: Certificate | undefined): Promise<DestinationPlace> {
+  return startVendorPlace(tls === undefined ? {} : { tls }, ({ origin }) => {
+    const conf = `${origin}/in?header_Authorization=Bearer%20s3cret-t0ken&Api-Key=qu3ry/k3y&tag=a`;
+    return { conf, parsed: parseDestination(conf, LOOPBACK_POLICY) };
+  });
+}
+
+/** A receiver that checks what a vendor demands, and what leads to it. */
+export async function startVendorPlace(
+  options: HttpReceiverOptions,
+  leadTo: (receiver: HttpReceiver) => { conf: string; parsed: OpenableDestination },
+): Promise<DestinationPlace> {
+  const receiver = await HttpReceiver.start(options);
   return {
-    conf,
-    parsed: parseDestination(conf, {
-      allowPrivate: parseCidrs('127.0.0.0/8'),
-      fileRoot: undefined,
-    }),
+    ...leadTo(receiver),
     async stored() {
       const byKey = new Map<string, Buffer[]>();
       for (const { headers, body } of receiver.received) {
