@@ -19,6 +19,8 @@ import {
 import { openSqliteStores, type Stores } from '@trailpush/stores';
 import type { FastifyInstance } from 'fastify';
 
+import { breachOf } from './openapi.ts';
+
 export const ADMIN_TOKEN = 'test-admin-token-0123456789';
 
 /** A token that opens nothing. */
@@ -71,7 +73,10 @@ export interface ApiFixture {
 
 const MAX_RECORD_BYTES = 1024 * 1024;
 
-/** The API over a real SQLite database and a real embedded log in a folder of its own. */
+/**
+ * The API over a real SQLite database and a real embedded log in a folder of its own. `close` throws
+ * when any answer was not as the OpenAPI document says.
+ */
 export async function startApi(
   options: Partial<Pick<ApiDeps, 'relaxLimits' | 'maxJobsPerAccount' | 'maxRecordBytes'>> = {},
 ): Promise<ApiFixture> {
@@ -104,6 +109,16 @@ export async function startApi(
   const routes: string[] = [];
   app.addHook('onRoute', ({ method, url }) => {
     for (const each of [method].flat()) if (each !== 'HEAD') routes.push(`${each} ${url}`);
+  });
+  const breaches = new Set<string>();
+  app.addHook('onSend', async ({ method, routeOptions }, reply, payload) => {
+    const { url: route } = routeOptions;
+    if (route === undefined || method === 'HEAD') return;
+    const mediaType = String(reply.getHeader('content-type')).split(';')[0] ?? '';
+    const answer = { method, route, status: reply.statusCode, mediaType };
+    const body = typeof payload === 'string' ? payload : '';
+    const breach = breachOf({ ...answer, body });
+    if (breach !== undefined) breaches.add(breach);
   });
   await app.register(
     createApi({
@@ -142,6 +157,8 @@ export async function startApi(
       await stores.close();
       await log.close();
       await rm(folder, { recursive: true });
+      if (breaches.size > 0)
+        throw new Error(`against the OpenAPI document: ${[...breaches].join('; ')}`);
     },
   };
 }

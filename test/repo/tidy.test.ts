@@ -45,7 +45,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   log: ['core'],
   stores: ['core'],
   batcher: ['core', 'runtime', ...LIBRARIES],
-  api: ['core', 'runtime', ...LIBRARIES],
+  api: ['core', 'runtime', 'schemas', ...LIBRARIES],
   cli: ['core', 'runtime', 'api', 'batcher', ...LIBRARIES],
 };
 

@@ -8,6 +8,7 @@ import { registerIngestRoute, type IngestDeps } from './ingest.ts';
 import { JobChanges, type JobChangeDeps } from './job-changes.ts';
 import { registerJobRoutes } from './job-routes.ts';
 import { jobChangeReader, showJob, uploadLimits } from './job-shape.ts';
+import { registerOpenApiRoute } from './openapi.ts';
 import { JsonBodyError, parseStrictJson } from './strict-json.ts';
 import { registerVerifyRoutes } from './token-routes.ts';
 
@@ -17,10 +18,11 @@ export interface ApiDeps extends Omit<JobChangeDeps, 'log'>, Omit<IngestDeps, 'l
   readonly relaxLimits: boolean;
 }
 
-/** `/client/v4` and `/ingest/v1`, as a plugin for `createHttpServer`. */
+/** `/client/v4`, `/ingest/v1` and `/openapi.json`, as a plugin for `createHttpServer`. */
 export function createApi(deps: ApiDeps): FastifyPluginAsync {
   const authenticate = requireToken(deps);
   return async (app) => {
+    registerOpenApiRoute(app);
     await app.register(
       async (client) => {
         serveEnvelope(client, authenticate);
