@@ -33,7 +33,9 @@ const dataset = datasets(new WriterSchemas({})).get('audit_logs_v2');
 if (!dataset) throw new Error('no dataset audit_logs_v2');
 const reader = dataset.openReader();
 const filter = reader.compileFilter(FILTER) ?? (() => true);
-const writeLine = reader.compileLine(dataset.parseOutputOptions(null));
+const writeLine = reader.compileLine(
+  dataset.parseOutputOptions({ outputOptions: null, logpullOptions: null }).line,
+);
 const scratch = Buffer.alloc(1024 * 1024);
 
 const lines: Buffer[] = records.map((record) => {

@@ -99,7 +99,9 @@ export class BatcherWorld {
     const { job } = this.stores.jobs.get(id)!;
     const moved = place === undefined ? {} : { destinationConf: new Secret(`mem://${place}`) };
     const spec = { ...job.spec, ...members, ...moved };
-    const contentChanged = 'filter' in change || 'outputOptions' in change;
+    const contentChanged = ['filter', 'outputOptions', 'logpullOptions'].some(
+      (name) => name in change,
+    );
     const offsets = new Map(this.topic.bounds().map(({ partition, end }) => [partition, end]));
     const start =
       spec.enabled && !job.wasEnabled ? { topic: this.topic.topic, offsets } : undefined;

@@ -1,5 +1,5 @@
-import type { OutputOptions, TimestampFormat } from '@trailpush/core';
 import type { AuditEvent } from '@trailpush/datasets';
+import type { RawOptions } from './stored-options.ts';
 
 const fieldOf: Readonly<Record<string, (event: AuditEvent) => string | null>> = {
   AccountID: ({ account }) => account?.id ?? null,
@@ -40,7 +40,7 @@ export function textOfField(event: AuditEvent, name: string): string | undefined
   return read && (read(event) ?? '');
 }
 
-function timestamp(micros: number, format: TimestampFormat): string {
+function timestamp(micros: number, format: string): string {
   const nanos = BigInt(micros) * 1000n;
   const nanosInSecond = ((nanos % 1_000_000_000n) + 1_000_000_000n) % 1_000_000_000n;
   const second = (nanos - nanosInSecond) / 1_000_000_000n;
@@ -57,29 +57,66 @@ function timestamp(micros: number, format: TimestampFormat): string {
       return `"${iso}.${fraction.slice(0, 3)}Z"`;
     case 'rfc3339ns':
       return `"${iso}.${fraction}Z"`;
+    default:
+      throw new TypeError(`the oracle does not know the timestamp format ${format}`);
   }
 }
 
-function value(event: AuditEvent, name: string, format: TimestampFormat): string {
-  if (name === 'ActionTimestamp') return timestamp(event.action.time, format);
-  const body = bodyOf[name];
-  if (body) return (body(event) ?? '').replaceAll(/[\r\n]/g, ' ') || '{}';
-  const members = membersOf[name];
-  if (members) {
-    return JSON.stringify(members(event), (_, member: unknown) => member ?? undefined);
-  }
-  const text = textOfField(event, name);
-  if (text === undefined) throw new TypeError(`the oracle does not know the field ${name}`);
-  return JSON.stringify(text);
-}
-
-/** The line of a decoded event, made the obvious way: what the fast one must equal byte for byte. */
-export function oracleLine(event: AuditEvent, options: OutputOptions): string {
-  const members = options.fieldNames.map(
-    (name) => `"${name}":${value(event, name, options.timestampFormat)}`,
-  );
-  return `{${members.join(',')}}\n`.replaceAll(
+function escapedBreaks(json: string): string {
+  return json.replaceAll(
     /[\u0085\u2028\u2029]/g,
     (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
+}
+
+/** The JSON of an object field; undefined for others. */
+function objectOfField(event: AuditEvent, name: string): string | undefined {
+  const body = bodyOf[name];
+  if (body) return escapedBreaks((body(event) ?? '').replaceAll(/[\r\n]/g, ' ') || '{}');
+  const members = membersOf[name];
+  if (!members) return undefined;
+  return escapedBreaks(JSON.stringify(members(event), (_, member: unknown) => member ?? undefined));
+}
+
+function value(event: AuditEvent, name: string, options: RawOptions): string {
+  if (name === 'ActionTimestamp' || name === 'When') {
+    return timestamp(event.action.time, options.timestamp_format ?? 'unixnano');
+  }
+  const isCsv = options.output_type === 'csv';
+  const quoted = (plain: string) => `"${plain.replaceAll('"', '""')}"`;
+  const object = objectOfField(event, name);
+  if (object !== undefined) return isCsv ? quoted(object) : object;
+  const text = textOfField(event, name);
+  if (text === undefined) throw new TypeError(`the oracle does not know the field ${name}`);
+  return isCsv ? quoted(text) : escapedBreaks(JSON.stringify(text));
+}
+
+function record(event: AuditEvent, fieldNames: readonly string[], options: RawOptions): string {
+  const { output_type, field_delimiter = ',', record_template } = options;
+  if (record_template !== undefined) {
+    return record_template.replaceAll(/\{\{\s*\.(\w+)\s*\}\}/g, (_, name: string) =>
+      fieldNames.includes(name) ? value(event, name, options) : 'null',
+    );
+  }
+  return fieldNames
+    .map((name) => `${output_type === 'csv' ? '' : `"${name}":`}${value(event, name, options)}`)
+    .join(field_delimiter);
+}
+
+const ALL_FIELDS = [
+  ...['AccountID', 'AccountName', 'ActionDescription', 'ActionResult', 'ActionTimestamp'],
+  ...['ActionType', 'ActorContext', 'ActorEmail', 'ActorID', 'ActorIPAddress', 'ActorTokenDetails'],
+  ...['ActorType', 'AuditLogID', 'Raw', 'ResourceID', 'ResourceProduct', 'ResourceRequest'],
+  ...['ResourceResponse', 'ResourceScope', 'ResourceType', 'ResourceValue', 'ZoneID', 'ZoneName'],
+];
+
+/**
+ * The line of a decoded event, made the obvious way: what the fast one must equal byte for byte. Of
+ * templates it knows text and fields.
+ */
+export function oracleLine(event: AuditEvent, options: RawOptions): string {
+  const isCsv = options.output_type === 'csv';
+  const { record_prefix = isCsv ? '' : '{', record_suffix = isCsv ? '\n' : '}\n' } = options;
+  const line = `${record_prefix}${record(event, options.field_names ?? ALL_FIELDS, options)}${record_suffix}`;
+  return options['CVE-2021-44228'] ? line.replaceAll('${', 'x{') : line;
 }

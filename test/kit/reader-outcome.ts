@@ -2,7 +2,7 @@ import {
   UndecodableRecordError,
   type DeadLetterReason,
   type EventReader,
-  type OutputOptions,
+  type LineOptions,
 } from '@trailpush/core';
 
 /** What became of one record: its line (a character a byte), or why there is none. */
@@ -17,7 +17,7 @@ const into = Buffer.alloc(1 << 20);
 /** Loads a record and writes its line. Anything thrown but a refusal goes through. */
 export function outcomeOf(
   reader: EventReader,
-  options: OutputOptions,
+  options: LineOptions,
   { value, key }: { value: Uint8Array; key: string | Uint8Array },
 ): Outcome {
   try {

@@ -91,7 +91,9 @@ export class JobChanges {
       spec,
       expectedRevision: stored.revision,
       contentChanged:
-        spec.filter !== stored.spec.filter || spec.outputOptions !== stored.spec.outputOptions,
+        spec.filter !== stored.spec.filter ||
+        spec.outputOptions !== stored.spec.outputOptions ||
+        spec.logpullOptions !== stored.spec.logpullOptions,
       start: isFirstEnabling ? await this.#startNow() : undefined,
     });
   }
@@ -121,13 +123,8 @@ export class JobChanges {
     if (spec.kind === 'edge') {
       throw invalidProperty('kind', 'kind "edge" is only available for the http_requests dataset');
     }
-    // Ignored beside output_options; alone it would silently deliver other fields than it asks for.
-    if ((spec.logpullOptions ?? '') !== '' && spec.outputOptions === null) {
-      const message = 'logpull_options is deprecated and not applied: send output_options';
-      throw invalidProperty('logpull_options', message);
-    }
     checkFilter(dataset, spec.filter);
-    dataset.parseOutputOptions(spec.outputOptions);
+    dataset.parseOutputOptions(spec);
     this.#deps.destinations.parse(spec.destinationConf.reveal());
   }
 

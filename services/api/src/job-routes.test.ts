@@ -231,6 +231,8 @@ describe('/client/v4/accounts/:account_id/logpush/jobs', () => {
     expect(await revisions()).toEqual([3, 2]);
     await api.send('PUT', `${JOBS}/${id}`, { name: 'x' });
     expect(await revisions()).toEqual([3, 2]);
+    await api.send('PUT', `${JOBS}/${id}`, { logpull_options: 'sample=0.1' });
+    expect(await revisions()).toEqual([4, 3]);
   });
 
   it('merges changes that race, losing none', async () => {

@@ -34,8 +34,8 @@ describe('what a job may be', () => {
     ['frequency', { frequency: 'medium' }, 'must be "high" or "low"'],
     ['kind', { kind: 'instant-logs' }, 'must be empty or "edge"'],
     ['kind', { kind: 'edge' }, 'only available for the http_requests dataset'],
-    ['dataset', { dataset: 'nope' }, '"nope" does not exist: this installation has audit_logs_v2'],
-    ['dataset', { dataset: undefined }, 'must be given: this installation has audit_logs_v2'],
+    ['dataset', { dataset: 'nope' }, '"nope" does not exist: this installation has audit_logs'],
+    ['dataset', { dataset: undefined }, 'must be given: this installation has audit_logs'],
     ['destination_conf', { destination_conf: undefined }, 'must be given'],
     [
       'destination_conf',
@@ -53,7 +53,7 @@ describe('what a job may be', () => {
     [
       'logpull_options',
       { logpull_options: 'fields=RayID' },
-      'is deprecated and not applied: send output_options',
+      'output_options.field_names: the dataset has no field "RayID"',
     ],
     [
       'transformer_id',
@@ -84,6 +84,8 @@ describe('what a job may be', () => {
     { name: 'a'.repeat(512), kind: null, filter: null, output_options: null },
     { ownership_challenge: 'token', logpull_options: null, transformer_id: null },
     { logpull_options: 'fields=RayID', output_options: { field_names: ['AuditLogID'] } },
+    { logpull_options: 'fields=AuditLogID,ActorEmail&timestamps=rfc3339&sample=0.1' },
+    { dataset: 'audit_logs', output_options: { output_type: 'csv', field_names: ['*'] } },
     { destination_conf: 'https://logs.example.com?header_Authorization=Basic%20x&tags=a:b' },
   ])('accepts %j', async (body) => {
     const answer = await api.send('POST', '/client/v4/accounts/ok/logpush/jobs', {

@@ -1,13 +1,21 @@
+import type { BatchFrame } from '@trailpush/core';
 import { describe, expect, it } from 'vitest';
 import { Batch, type BatchLimits } from './batch.ts';
+import { compileFrame } from './frame.ts';
 import { MemoryBudget } from './memory-budget.ts';
 
 const LIMITS: BatchLimits = { maxBytes: 100, maxRecords: 3, maxAgeMs: 30_000 };
 const LINE = Buffer.alloc(200, 'x');
 
-function newBatch(): Batch {
-  const budget = new MemoryBudget(1024 * 1024);
-  return new Batch({ budget, gzipLevel: 1, firstOffset: 10, nowMs: 5_000 });
+function newBatch(frame: Partial<BatchFrame> = {}): Batch {
+  const none = { prefix: '', delimiter: '', suffix: '', contentType: '', defusesLookups: false };
+  return new Batch({
+    budget: new MemoryBudget(1024 * 1024),
+    gzipLevel: 1,
+    frame: compileFrame({ ...none, ...frame }),
+    firstOffset: 10,
+    nowMs: 5_000,
+  });
 }
 
 function append(batch: Batch, offset: number, bytes: number, timestampMs = 0): void {
@@ -23,6 +31,13 @@ describe('a batch', () => {
     append(batch, 11, 1);
     append(batch, 12, 1);
     expect(batch.wouldPass(LIMITS, 1)).toBe('records');
+  });
+
+  it('counts what stands around and between its lines', () => {
+    const batch = newBatch({ prefix: '[[', delimiter: ', ', suffix: ']]]' });
+    append(batch, 10, 40);
+    expect(batch.wouldPass(LIMITS, 100 - 2 - 40 - 2 - 3)).toBeUndefined();
+    expect(batch.wouldPass(LIMITS, 100 - 2 - 40 - 2 - 2)).toBe('bytes');
   });
 
   it('knows the first and last offset and the times of its lines', () => {

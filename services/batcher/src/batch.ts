@@ -1,6 +1,5 @@
 import type { LogRecord } from '@trailpush/core';
-import type { MemoryBudget } from './memory-budget.ts';
-import { PayloadBuilder } from './payload.ts';
+import { PayloadBuilder, type PayloadOptions } from './payload.ts';
 
 /** Maxima, never targets: a batch closes before it would pass one. The first record is exempt. */
 export interface BatchLimits {
@@ -26,13 +25,13 @@ export class Batch {
   minTimestampMs = Number.POSITIVE_INFINITY;
   maxTimestampMs = Number.NEGATIVE_INFINITY;
 
-  constructor(options: {
-    budget: MemoryBudget;
-    gzipLevel: number;
-    firstOffset: number;
-    nowMs: number;
-  }) {
-    this.payload = new PayloadBuilder(options.budget, options.gzipLevel);
+  constructor(
+    options: PayloadOptions & {
+      readonly firstOffset: number;
+      readonly nowMs: number;
+    },
+  ) {
+    this.payload = new PayloadBuilder(options);
     this.firstOffset = options.firstOffset;
     this.lastOffset = options.firstOffset;
     this.openedAtMs = options.nowMs;
@@ -49,7 +48,7 @@ export class Batch {
   /** Which limit one more line of `length` bytes would pass. */
   wouldPass(limits: BatchLimits, length: number): CloseReason | undefined {
     if (this.records >= limits.maxRecords) return 'records';
-    return this.payload.bytes + length > limits.maxBytes ? 'bytes' : undefined;
+    return this.payload.bytesWith(length) > limits.maxBytes ? 'bytes' : undefined;
   }
 
   /** The larger of the time since arrival and the time since broker time. */

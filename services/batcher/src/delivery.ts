@@ -177,7 +177,7 @@ export class Delivery {
       idempotencyKey: plan.idempotencyKey,
       body: this.#payload.pieces,
       bodyBytes: this.#payload.wireBytes,
-      contentType: 'application/x-ndjson',
+      contentType: builder.contentType,
       metadata: {
         jobId: plan.jobId,
         topic: track.progress.ownership.topic,

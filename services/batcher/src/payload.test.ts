@@ -1,7 +1,9 @@
+import type { BatchFrame } from '@trailpush/core';
 import { createHash } from 'node:crypto';
 import { crc32, gunzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { MemoryBudget } from './memory-budget.ts';
+import { compileFrame } from './frame.ts';
 import { PayloadBuilder } from './payload.ts';
 import { SLICE_BYTES } from './slice-pool.ts';
 
@@ -18,8 +20,13 @@ function textOf(bytes: number): Buffer {
   return text;
 }
 
-function builderOf(budget = new MemoryBudget(64 * MIB)) {
-  return { budget, builder: new PayloadBuilder(budget, 6) };
+const NO_FRAME: BatchFrame = {
+  ...{ prefix: '', delimiter: '', suffix: '', contentType: 'x/y', defusesLookups: false },
+};
+
+function builderOf(budget = new MemoryBudget(64 * MIB), frame = NO_FRAME) {
+  const options = { budget, gzipLevel: 6, frame: compileFrame(frame) };
+  return { budget, builder: new PayloadBuilder(options) };
 }
 
 /** The gzip member of a text that is appended in pieces of these sizes, again and again. */
@@ -68,6 +75,42 @@ describe('a payload', () => {
     const payload = await builder.finish();
     const whole = gunzipSync(Buffer.concat(payload!.pieces));
     expect(whole.equals(Buffer.concat([Buffer.from('short\n'), long]))).toBe(true);
+  });
+
+  it('has its frame around and between its lines, and counts it', async () => {
+    const frame = { ...NO_FRAME, prefix: '[', delimiter: ', ', suffix: ']\n' };
+    const { builder } = builderOf(undefined, frame);
+    expect(builder.bytesWith(3)).toBe(1 + 3 + 2);
+    builder.append(Buffer.from('"a"...'), 3);
+    expect(builder.bytes).toBe(4);
+    expect(builder.bytesWith(5)).toBe(4 + 2 + 5 + 2);
+    builder.append(Buffer.from('"bcd"'), 5);
+    const hash = builder.seal();
+    const text = '["a", "bcd"]\n';
+    expect(gunzipSync(Buffer.concat((await builder.finish())!.pieces)).toString()).toBe(text);
+    expect(builder.bytes).toBe(text.length);
+    expect(hash).toBe(createHash('sha256').update(text).digest('hex'));
+  });
+
+  it.each([
+    ['{a}', 'b$', '{"c"}', '$', '{d'],
+    ['$', '{', '{', '$', '{'],
+    ['', '$', '$', '', ''],
+    ['${', '${${', 'a${', '{$', '$'],
+    ['$', '$', '{', '$', ''],
+    ['', '', '{', '', '$'],
+  ])('has no lookup where pieces meet: %j %j %j %j %j', async (prefix, a, b, delimiter, suffix) => {
+    const frame = { ...NO_FRAME, prefix, delimiter, suffix, defusesLookups: true };
+    const { builder } = builderOf(undefined, frame);
+    const wanted = `${prefix}${[a, b, a].join(delimiter)}${suffix}`.replaceAll('${', 'x{');
+    for (const each of [a, b, a]) {
+      const line = Buffer.from(each.replaceAll('${', 'x{'));
+      builder.append(line, line.length);
+    }
+    const hash = builder.seal();
+    expect(hash).toBe(createHash('sha256').update(wanted).digest('hex'));
+    expect(builder.bytes).toBe(wanted.length);
+    expect(gunzipSync(Buffer.concat((await builder.finish())!.pieces)).toString()).toBe(wanted);
   });
 
   it('counts what it holds, open, complete and given back', async () => {

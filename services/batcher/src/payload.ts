@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { constants, crc32, deflateRaw, type ZlibOptions } from 'node:zlib';
+import { DOLLAR, LETTER_X, OPENING_BRACE, type Frame } from './frame.ts';
 import type { MemoryBudget } from './memory-budget.ts';
 import { giveSlice, SLICE_BYTES, takeSlice } from './slice-pool.ts';
 
@@ -21,31 +22,52 @@ export interface Payload {
   readonly wireBytes: number;
 }
 
+/** What a payload is made with. */
+export interface PayloadOptions {
+  readonly budget: MemoryBudget;
+  readonly gzipLevel: number;
+  readonly frame: Frame;
+}
+
 /**
- * Collects the lines of one batch and holds them compressed. Full slices are compressed on the thread
+ * Collects the lines of one batch, with the frame around and between them, and holds them compressed. Full slices are compressed on the thread
  * pool while the next one fills; CRC-32 and SHA-256 are carried along.
  */
 export class PayloadBuilder {
   readonly #budget: MemoryBudget;
   readonly #options: ZlibOptions;
+  readonly #frame: Frame;
   readonly #hash = createHash('sha256');
   #crc = 0;
   #slice: Buffer | undefined;
   #filled = 0;
   #bytes = 0;
+  #hasLines = false;
+  /** The last byte so far is a dollar, kept back until it is known whether a brace follows. */
+  #endsInDollar = false;
   #heldBytes = 0;
   readonly #pieces: Promise<Uint8Array | undefined>[] = [];
   #sealed = false;
   #released = false;
 
-  constructor(budget: MemoryBudget, gzipLevel: number) {
+  constructor({ budget, gzipLevel, frame }: PayloadOptions) {
     this.#budget = budget;
+    this.#frame = frame;
     this.#options = { level: gzipLevel, memLevel: 9, chunkSize: 128 * 1024 };
+  }
+
+  get contentType(): string {
+    return this.#frame.contentType;
   }
 
   /** Uncompressed bytes so far. */
   get bytes(): number {
-    return this.#bytes;
+    return this.#bytes + (this.#endsInDollar ? 1 : 0);
+  }
+
+  /** Uncompressed bytes of the whole payload if one more line of `length` bytes were its last. */
+  bytesWith(length: number): number {
+    return this.bytes + this.#beforeLine.length + length + this.#frame.suffix.length;
   }
 
   /** What this payload takes of the memory budget now. */
@@ -53,7 +75,30 @@ export class PayloadBuilder {
     return this.#heldBytes;
   }
 
-  append(source: Buffer, length: number): void {
+  /** Adds one line, behind what the frame has before it. */
+  append(line: Buffer, length: number): void {
+    this.#add(this.#beforeLine, this.#beforeLine.length);
+    this.#hasLines = true;
+    this.#add(line, length);
+  }
+
+  get #beforeLine(): Buffer {
+    return this.#hasLines ? this.#frame.delimiter : this.#frame.prefix;
+  }
+
+  /** Each piece is without lookups, but `${` may come about where two of them meet. */
+  #add(source: Buffer, length: number): void {
+    if (length === 0) return;
+    if (!this.#frame.defusesLookups) {
+      this.#write(source, length);
+      return;
+    }
+    if (this.#endsInDollar) this.#write(source[0] === OPENING_BRACE ? LETTER_X : DOLLAR, 1);
+    this.#endsInDollar = source[length - 1] === DOLLAR[0];
+    this.#write(source, this.#endsInDollar ? length - 1 : length);
+  }
+
+  #write(source: Buffer, length: number): void {
     this.#bytes += length;
     let from = 0;
     while (from < length) {
@@ -66,8 +111,11 @@ export class PayloadBuilder {
     }
   }
 
-  /** SHA-256 over the payload, hex. Ends the payload: nothing can be appended after it. */
+  /** Ends the payload: nothing can be appended after it. SHA-256 over all of it, hex. */
   seal(): string {
+    if (this.#hasLines) this.#add(this.#frame.suffix, this.#frame.suffix.length);
+    if (this.#endsInDollar) this.#write(DOLLAR, 1);
+    this.#endsInDollar = false;
     this.#compress(constants.Z_FINISH);
     this.#sealed = true;
     this.#budget.leaving(this.#heldBytes);

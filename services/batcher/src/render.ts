@@ -53,7 +53,8 @@ export class Render implements Taker {
     this.#shared = shared;
     this.#signal = at.signal;
     this.#skip = at.skip;
-    this.#builder = new PayloadBuilder(shared.budget, shared.gzipLevel);
+    const { budget, gzipLevel } = shared;
+    this.#builder = new PayloadBuilder({ budget, gzipLevel, frame: at.content.frame });
   }
 
   /** @throws PayloadMismatchError when the content revision of the plan is not stored any more. */

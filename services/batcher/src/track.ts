@@ -140,6 +140,7 @@ export class Track implements Taker {
     this.batch ??= new Batch({
       budget: this.#shared.budget,
       gzipLevel: this.#shared.gzipLevel,
+      frame: this.content.frame,
       firstOffset: record.offset,
       nowMs: this.#shared.clock.monotonic(),
     });

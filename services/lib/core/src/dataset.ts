@@ -1,6 +1,6 @@
-import type { OutputOptions } from './job.ts';
+import type { JobContent, LineOptions, OutputOptions } from './job.ts';
 
-export type FieldType = 'string' | 'int' | 'bool' | 'timestamp' | 'object';
+export type FieldType = 'string' | 'int' | 'bool' | 'timestamp' | 'array' | 'object';
 
 export interface FieldSpec {
   readonly name: string;
@@ -11,7 +11,7 @@ export interface FieldSpec {
 /** True when the loaded event is to be delivered. */
 export type EventFilter = () => boolean;
 
-/** Writes the loaded event as one line, newline included. Returns the new end, or -1 when it does not fit. */
+/** Writes the loaded event as one line, prefix and suffix included. Returns the new end, or -1 when it does not fit. */
 export type LineWriter = (into: Buffer, at: number) => number;
 
 /**
@@ -29,8 +29,9 @@ export interface EventReader {
   ready(): Promise<void>;
   /** An empty text is no filter. @throws InvalidJobError */
   compileFilter(filter: string): EventFilter | undefined;
-  /** Equal options give lines of equal bytes, so that jobs can share them. */
-  compileLine(options: OutputOptions): LineWriter;
+  /** True for about this share of all events: always for the same ones, as their id decides. */
+  compileSample(rate: number): EventFilter;
+  compileLine(options: LineOptions): LineWriter;
 }
 
 export interface Dataset {
@@ -39,6 +40,9 @@ export interface Dataset {
   openReader(): EventReader;
   /** @throws InvalidJobError when no reader could compile this filter. */
   checkFilter(filter: string): void;
-  /** Options as stored (JSON text or null) with defaults filled in. @throws InvalidJobError */
-  parseOutputOptions(outputOptions: string | null): OutputOptions;
+  /**
+   * The options as stored with defaults filled in; logpull_options count only where there are no
+   * output_options. @throws InvalidJobError
+   */
+  parseOutputOptions(stored: Pick<JobContent, 'outputOptions' | 'logpullOptions'>): OutputOptions;
 }

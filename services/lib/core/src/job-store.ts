@@ -1,4 +1,4 @@
-import type { Job, JobSpec } from './job.ts';
+import type { Job, JobContent, JobSpec } from './job.ts';
 
 /** The end of each partition when a job was enabled: its start there. */
 export type StartOffsets = ReadonlyMap<number, number>;
@@ -43,10 +43,7 @@ export interface JobStore {
   /** Enabled or not, of all accounts, and the replays that run. Nobody else is shown those as jobs. */
   loadAll(): Promise<JobSet>;
   /** Content of an older revision, for the plans that are bound to it. */
-  loadContent(
-    jobId: number,
-    contentRevision: number,
-  ): Promise<Pick<JobSpec, 'dataset' | 'filter' | 'outputOptions'> | undefined>;
+  loadContent(jobId: number, contentRevision: number): Promise<JobContent | undefined>;
   /** Those of `ids` that were deleted on purpose, or were replays that have ended. */
   deletedAmong(ids: readonly number[]): Promise<ReadonlySet<number>>;
   /** Calls `onChange` soon after any job changed (at most 5 s later). Returns what ends it. */

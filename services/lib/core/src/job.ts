@@ -5,11 +5,40 @@ import type { Secret } from './secret.ts';
 export const TIMESTAMP_FORMATS = ['unixnano', 'unix', 'rfc3339', 'rfc3339ms', 'rfc3339ns'] as const;
 export type TimestampFormat = (typeof TIMESTAMP_FORMATS)[number];
 
-/** The output options that shape a line. Undefined members take the dataset's defaults. */
-export interface OutputOptions {
-  /** Order of the array is order in the line. */
-  readonly fieldNames: readonly string[];
+/** What a batch of lines is: sets how values are quoted, and the defaults of what stands around them. */
+export const OUTPUT_TYPES = ['ndjson', 'csv'] as const;
+export type OutputType = (typeof OUTPUT_TYPES)[number];
+
+/** A constant text, or the value of a field as `outputType` writes it. */
+export type LinePart = { readonly text: string } | { readonly field: string };
+
+/** What shapes one line. Options that ask for the same bytes are equal, so that jobs can share lines. */
+export interface LineOptions {
+  readonly outputType: OutputType;
+  /** The whole record, prefix and suffix included. */
+  readonly parts: readonly LinePart[];
   readonly timestampFormat: TimestampFormat;
+  /** `CVE-2021-44228`: every `${` becomes `x{`, so that no consumer's logger looks anything up. */
+  readonly defusesLookups: boolean;
+}
+
+/** What a batch has besides its lines. */
+export interface BatchFrame {
+  readonly prefix: string;
+  /** Between two lines. */
+  readonly delimiter: string;
+  readonly suffix: string;
+  /** What all of it is called where a job does not say otherwise. */
+  readonly contentType: string;
+  /** As in `LineOptions`, also where two pieces meet. */
+  readonly defusesLookups: boolean;
+}
+
+export interface OutputOptions {
+  readonly line: LineOptions;
+  readonly frame: BatchFrame;
+  /** Share of the events that are delivered, above 0 up to 1. */
+  readonly sampleRate: number;
 }
 
 /**
@@ -33,8 +62,12 @@ export interface JobSpec {
   /** Accepted and echoed for old clients; `high` or `low`. */
   readonly frequency: string;
   readonly kind: string;
+  /** The older form of output_options, exactly as received; without effect beside those. */
   readonly logpullOptions: string | null;
 }
+
+/** What decides which bytes a job delivers; a content revision of it never changes. */
+export type JobContent = Pick<JobSpec, 'dataset' | 'filter' | 'outputOptions' | 'logpullOptions'>;
 
 /** What the API shows of a job's health. */
 export interface JobStatus {
@@ -50,7 +83,7 @@ export interface Job {
   readonly accountId: string;
   /** Grows with every change. */
   readonly revision: number;
-  /** Grows only when dataset, filter or output options change; plans are bound to it. */
+  /** Grows only when its `JobContent` changes; plans are bound to it. */
   readonly contentRevision: number;
   /** True once it was enabled: it then has a place in the log, and is served or kept there. */
   readonly wasEnabled: boolean;

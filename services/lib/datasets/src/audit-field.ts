@@ -1,13 +1,32 @@
-import type { FieldSpec } from '@trailpush/core';
 import type { LeafPath } from './audit-leaves.ts';
+import { kindOf, slotOf } from './audit-leaves.ts';
+import type { Field } from './field.ts';
 
-/** Members of an object field: key in the line, leaf in the event. Absent members are left out. */
-export type ObjectMembers = readonly (readonly [key: string, leaf: LeafPath])[];
+/** Fields of datasets over audit events, by the leaf that they show. */
 
-/** One field of a dataset over audit events and where its value lies. */
-export type AuditField = FieldSpec &
-  (
-    | { readonly type: 'string' | 'timestamp'; readonly leaf: LeafPath }
-    | { readonly type: 'object'; readonly leaf: LeafPath }
-    | { readonly type: 'object'; readonly members: ObjectMembers }
-  );
+export function text(name: string, leaf: LeafPath, description: string): Field {
+  return { name, type: 'string', slot: slotOf(leaf), description };
+}
+
+export function time(name: string, leaf: LeafPath, description: string): Field {
+  return { name, type: 'timestamp', slot: slotOf(leaf), description };
+}
+
+/** The producer's own JSON. */
+export function body(name: string, leaf: LeafPath, description: string): Field {
+  return { name, type: 'object', slot: slotOf(leaf), description };
+}
+
+/** An object made of leaves. */
+export function object(
+  name: string,
+  leaves: Readonly<Record<string, LeafPath>>,
+  description: string,
+): Field {
+  const members = Object.entries(leaves).map(([key, leaf]) => ({
+    key,
+    slot: slotOf(leaf),
+    isText: kindOf(leaf) === 'text',
+  }));
+  return { name, type: 'object', members, description };
+}

@@ -34,6 +34,8 @@ const LEAVES = {
   'resource.value': 'body',
   'zone.id': 'text',
   'zone.name': 'text',
+  interface: 'text',
+  'owner.id': 'text',
   metadata: 'body',
   old_value: 'body',
   new_value: 'body',

@@ -18,7 +18,7 @@ const reader = dataset.openReader();
 
 function lineOf(file: string, outputOptions: string): Buffer {
   const key = basename(file, '.avro') === 'organization' ? 'org-1' : 'acc-1';
-  const options = dataset.parseOutputOptions(outputOptions);
+  const options = dataset.parseOutputOptions({ outputOptions, logpullOptions: null }).line;
   const value = readFileSync(join(FOLDER, file));
   const { line, message } = outcomeOf(reader, options, { value, key });
   if (line === undefined) throw new Error(`${file}: ${message ?? ''}`);

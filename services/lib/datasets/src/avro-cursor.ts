@@ -14,6 +14,7 @@ export class AvroCursor {
   nesting = 0;
   /** Start of a text leaf in `view`, -1 when absent. For integers: 0 when present. */
   readonly starts: Int32Array;
+  /** For times, which are microseconds: the nanoseconds beyond, 0 to 999. */
   readonly ends: Int32Array;
   readonly integers: Float64Array;
   #memory: ArrayBufferLike | undefined;

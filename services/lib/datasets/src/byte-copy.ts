@@ -6,7 +6,7 @@
 const WORD_BYTES = 8;
 const FIRST_WORDS = 3;
 
-/** A constant in ASCII, in words to be stored as they are. ASCII never looks like a NaN. */
+/** A constant in UTF-8, in words to be stored as they are. UTF-8 never looks like a NaN. */
 export interface Literal {
   readonly length: number;
   readonly first: number;
@@ -19,13 +19,14 @@ export interface Literal {
 export const LITERAL_OVERRUN_BYTES = FIRST_WORDS * WORD_BYTES;
 
 export function literal(text: string): Literal {
-  const words = Math.max(FIRST_WORDS, Math.ceil(text.length / WORD_BYTES));
+  const encoded = Buffer.from(text);
+  const words = Math.max(FIRST_WORDS, Math.ceil(encoded.length / WORD_BYTES));
   const bytes = new DataView(new ArrayBuffer(words * WORD_BYTES));
-  writeAscii(text, bytes, 0);
+  new Uint8Array(bytes.buffer).set(encoded);
   const wordAt = (index: number) => bytes.getFloat64(index * WORD_BYTES, true);
   const rest = new Float64Array(words - FIRST_WORDS);
   return {
-    length: text.length,
+    length: encoded.length,
     first: wordAt(0),
     second: wordAt(1),
     third: wordAt(2),
@@ -51,7 +52,7 @@ export function writeLiteral(constant: Literal, out: DataView, at: number): numb
 /** Measured: from here on `set` is faster. */
 const MIN_SET_BYTES = 400;
 
-/** Copies UTF-8 (which never looks like a NaN either). Returns the new end. */
+/** Copies UTF-8. Returns the new end. */
 export function copyUtf8(
   view: DataView,
   start: number,

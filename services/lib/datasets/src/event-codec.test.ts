@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { itemText } from '@trailpush/test/kit/item-text.ts';
+import { storedOptions } from '@trailpush/test/kit/stored-options.ts';
 import avro from 'avsc';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -129,10 +130,8 @@ describe('records of other writers as lines', () => {
     const value = Buffer.concat([header, writer.toBuffer(event)]);
     expect(reader.load(value, Buffer.from('acc'))).toBe(true);
     const into = Buffer.alloc(100_000);
-    const end = reader.compileLine(dataset.parseOutputOptions('{"timestamp_format":"rfc3339"}'))(
-      into,
-      0,
-    );
+    const { line } = dataset.parseOutputOptions(storedOptions({ timestamp_format: 'rfc3339' }));
+    const end = reader.compileLine(line)(into, 0);
     return JSON.parse(into.toString('utf8', 0, end)) as Record<string, unknown>;
   }
 

@@ -1,6 +1,7 @@
 import type { DeadLetterReason } from '@trailpush/core';
 import { EXAMPLE_EVENT as EVENT } from '@trailpush/test/kit/audit-event-example.ts';
 import { outcomeOf as outcomeIn, type Outcome } from '@trailpush/test/kit/reader-outcome.ts';
+import { DEFAULT_OPTIONS } from '@trailpush/test/kit/stored-options.ts';
 import avro from 'avsc';
 import { describe, expect, test } from 'vitest';
 import type { AuditEvent } from './audit-event.ts';
@@ -11,7 +12,7 @@ import { datasets } from './registry.ts';
 import { WriterSchemas } from './writer-schemas.ts';
 
 const dataset = datasets(new WriterSchemas({})).get('audit_logs_v2')!;
-const OPTIONS = dataset.parseOutputOptions(null);
+const OPTIONS = dataset.parseOutputOptions(DEFAULT_OPTIONS).line;
 const HEADER_BYTES = 10;
 
 function outcomeOf(value: Uint8Array, key: string, reader = dataset.openReader()): Outcome {

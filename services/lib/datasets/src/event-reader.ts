@@ -2,18 +2,20 @@ import {
   UndecodableRecordError,
   type EventFilter,
   type EventReader,
+  type LineOptions,
   type LineWriter,
-  type OutputOptions,
 } from '@trailpush/core';
-import type { AuditField } from './audit-field.ts';
 import { BODIES, slotOf, SLOTS } from './audit-leaves.ts';
 import { AvroCursor, notAvro } from './avro-cursor.ts';
 import { compileWriterSchema, runProgram, type AvroProgram } from './avro-program.ts';
-import { compileAuditFilter } from './filter.ts';
+import type { Field } from './field.ts';
+import { compileFilter } from './filter.ts';
 import { checkJson } from './json-body.ts';
-import { compileAuditLine } from './line.ts';
+import { compileLine } from './line.ts';
 import { parseFraming, type Framing } from './framing.ts';
+import { compileSample } from './sample.ts';
 
+const ID_SLOT = slotOf('id');
 const ACCOUNT_SLOT = slotOf('account.id');
 const ORGANIZATION_SLOT = slotOf('organization.id');
 /** What no event is without; a writer's schema may still allow null. */
@@ -32,24 +34,28 @@ export class AuditEventReader implements EventReader {
   readonly cursor = new AvroCursor(SLOTS.size);
   /** Slots of bodies in the loaded record that must be rewritten while they are copied. */
   readonly rewrites = new Uint8Array(SLOTS.size);
-  readonly #fields: readonly AuditField[];
+  readonly #fields: readonly Field[];
   readonly #schemas: SchemaSource;
   readonly #programs = new WeakMap<object, NonNullable<AvroProgram>>();
   #lastFraming: Framing | undefined;
   #lastProgram: AvroProgram;
   #missing: Framing | undefined;
 
-  constructor(fields: readonly AuditField[], schemas: SchemaSource) {
+  constructor(fields: readonly Field[], schemas: SchemaSource) {
     this.#fields = fields;
     this.#schemas = schemas;
   }
 
   compileFilter(filter: string): EventFilter | undefined {
-    return compileAuditFilter(this.#fields, this, filter);
+    return compileFilter(this.#fields, this, filter);
   }
 
-  compileLine(options: OutputOptions): LineWriter {
-    return compileAuditLine(this.#fields, this, options);
+  compileSample(rate: number): EventFilter {
+    return compileSample(this, ID_SLOT, rate);
+  }
+
+  compileLine(options: LineOptions): LineWriter {
+    return compileLine(this.#fields, this, options);
   }
 
   load(value: Uint8Array, accountKey: Uint8Array): boolean {

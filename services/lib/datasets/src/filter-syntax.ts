@@ -115,3 +115,29 @@ export function parseFilter(filter: string): FilterNode | undefined {
   if (members.size > 1) throw invalidFilter('', 'it must have no member besides "where"');
   return parseNode(members.get('where'), '/where');
 }
+
+/** The value of `in` and `!in`: a list with at least one element. */
+export function listOf(leaf: FilterLeaf, elements: string): readonly unknown[] {
+  const { value } = leaf;
+  if (Array.isArray(value) && value.length > 0) return value;
+  throw wrongValue(leaf, `a list of ${elements}`);
+}
+
+export function wrongValue(
+  { operator, key, pointer }: FilterLeaf,
+  wanted: string,
+): InvalidJobError {
+  return invalidFilter(pointer, `${operator} on ${key} needs ${wanted}`);
+}
+
+export function wrongOperator(
+  leaf: FilterLeaf,
+  type: string,
+  fitting: readonly string[],
+): InvalidJobError {
+  const { operator, key, pointer } = leaf;
+  return invalidFilter(
+    pointer,
+    `${operator} does not fit ${key}, which is ${type}: use ${fitting.join(', ')}`,
+  );
+}

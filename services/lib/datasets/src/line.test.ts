@@ -1,4 +1,4 @@
-import { TIMESTAMP_FORMATS, type EventReader, type OutputOptions } from '@trailpush/core';
+import { TIMESTAMP_FORMATS, type EventReader, type LineWriter } from '@trailpush/core';
 import {
   encoderOfBytes,
   eventArbitrary,
@@ -6,6 +6,7 @@ import {
 } from '@trailpush/test/kit/audit-event-arbitrary.ts';
 import { EXAMPLE_EVENT } from '@trailpush/test/kit/audit-event-example.ts';
 import { oracleLine } from '@trailpush/test/kit/line-oracle.ts';
+import { storedOptions, type RawOptions } from '@trailpush/test/kit/stored-options.ts';
 import fc from 'fast-check';
 import { isUtf8 } from 'node:buffer';
 import { describe, expect, test } from 'vitest';
@@ -25,17 +26,56 @@ const FIELD_NAMES = dataset.fields.map(({ name }) => name);
 const HEADER = Buffer.from([0xc3, 0x01, 0, 0, 0, 0, 0, 0, 0, 0]);
 const encode = encoderOfBytes(EVENT_SCHEMA);
 
-const optionsArbitrary: fc.Arbitrary<OutputOptions> = fc.record({
-  fieldNames: fc.oneof(
+type LineOptions = RawOptions & { readonly field_names: readonly string[] };
+
+const plainArbitrary: fc.Arbitrary<LineOptions> = fc.record({
+  field_names: fc.oneof(
     fc.constant(FIELD_NAMES),
     fc.shuffledSubarray(FIELD_NAMES, { minLength: 1 }),
   ),
-  timestampFormat: fc.constantFrom(...TIMESTAMP_FORMATS),
+  timestamp_format: fc.constantFrom(...TIMESTAMP_FORMATS),
 });
 
-function lineOf(reader: EventReader, options: OutputOptions, room = 1 << 20): Buffer {
+const constant = fc.constantFrom('', ',', '$', '{', '${', '\n', '\u2028', 'é"😀', 'x'.repeat(50));
+const templateArbitrary = fc
+  .array(fc.oneof(constant, fc.constantFrom(...FIELD_NAMES.map((name) => `{{ .${name} }}`))))
+  // Two constants may make the beginning of an action.
+  .map((pieces) => pieces.filter((piece, at) => piece !== '{' || pieces[at - 1] !== '{').join(''));
+
+const optionsArbitrary: fc.Arbitrary<LineOptions> = fc
+  .tuple(
+    plainArbitrary,
+    fc.record(
+      {
+        output_type: fc.constantFrom('ndjson', 'csv'),
+        record_prefix: constant,
+        record_suffix: constant,
+        field_delimiter: constant,
+        record_template: templateArbitrary,
+        'CVE-2021-44228': fc.boolean(),
+      },
+      { requiredKeys: [] },
+    ),
+  )
+  .map(([plain, more]) => ({ ...plain, ...more }))
+  .filter((options) => isAccepted(options) && options.record_template !== '');
+
+function isAccepted(options: RawOptions): boolean {
+  try {
+    dataset.parseOutputOptions(storedOptions(options));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function writerOf(reader: EventReader, options: RawOptions): LineWriter {
+  return reader.compileLine(dataset.parseOutputOptions(storedOptions(options)).line);
+}
+
+function lineOf(reader: EventReader, options: RawOptions, room = 1 << 20): Buffer {
   const into = Buffer.alloc(room, 0xff);
-  const end = reader.compileLine(options)(into, 7);
+  const end = writerOf(reader, options)(into, 7);
   return into.subarray(7, end);
 }
 
@@ -48,10 +88,24 @@ function expectOneLine(line: Buffer): void {
 }
 
 describe('lines of audit_logs_v2', () => {
-  test('equal those of the oracle for any event, fields, order and timestamp format', () => {
+  test('equal those of the oracle for any event and output options', () => {
     const reader = dataset.openReader();
     fc.assert(
       fc.property(eventArbitrary, optionsArbitrary, (event, options) => {
+        const body = encode(event);
+        expect(reader.load(Buffer.concat([HEADER, body]), keyOf(event))).toBe(true);
+        const wanted = oracleLine(EVENT_TYPE.fromBuffer(body) as AuditEvent, options);
+        const line = lineOf(reader, options);
+        expect(line.toString('latin1')).toBe(Buffer.from(wanted).toString('latin1'));
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  test('equal those of the oracle for any event, fields, order and timestamp format', () => {
+    const reader = dataset.openReader();
+    fc.assert(
+      fc.property(eventArbitrary, plainArbitrary, (event, options) => {
         const body = encode(event);
         expect(reader.load(Buffer.concat([HEADER, body]), keyOf(event))).toBe(true);
         const line = lineOf(reader, options);
@@ -90,7 +144,7 @@ describe('lines of audit_logs_v2', () => {
       fc.property(eventArbitrary, optionsArbitrary, (event, options) => {
         reader.load(Buffer.concat([HEADER, encode(event)]), keyOf(event));
         const line = lineOf(reader, options);
-        const write = reader.compileLine(options);
+        const write = writerOf(reader, options);
         const guard = 64;
         for (let room = 64; ; room *= 2) {
           const memory = Buffer.alloc(room + guard, 0x55);
@@ -114,9 +168,8 @@ describe('lines of audit_logs_v2', () => {
     const reader = dataset.openReader();
     const event = { ...EXAMPLE_EVENT, resource: { ...EXAMPLE_EVENT.resource, ...change } };
     reader.load(encodeEvent(event), Buffer.from('acc-1'));
-    const options = { fieldNames: FIELD_NAMES, timestampFormat: 'unixnano' as const };
-    const line = lineOf(reader, options);
-    const write = reader.compileLine(options);
+    const line = lineOf(reader, { field_names: FIELD_NAMES });
+    const write = writerOf(reader, { field_names: FIELD_NAMES });
     // The example's own texts and the room for small values come on top.
     expect(write(Buffer.alloc(Math.ceil(line.length * factor) + 5000), 0)).toBe(line.length);
     for (let room = 0; room < line.length; room += 997)

@@ -1,8 +1,10 @@
 import type { Dataset } from '@trailpush/core';
+import { auditLogs } from './audit-logs.ts';
 import { auditLogsV2 } from './audit-logs-v2.ts';
 import type { SchemaSource } from './event-reader.ts';
 
 /** All datasets, by the name that jobs use. One line a dataset. */
 export function datasets(schemas: SchemaSource): ReadonlyMap<string, Dataset> {
-  return new Map([auditLogsV2(schemas)].map((dataset) => [dataset.id, dataset]));
+  const all = [auditLogs(schemas), auditLogsV2(schemas)];
+  return new Map(all.map((dataset) => [dataset.id, dataset]));
 }

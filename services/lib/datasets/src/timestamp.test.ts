@@ -4,10 +4,10 @@ import { timestampWriter } from './timestamp.ts';
 
 const WRITERS = new Map(TIMESTAMP_FORMATS.map((format) => [format, timestampWriter(format)]));
 
-function written(micros: number, format: TimestampFormat): string {
+function written(micros: number, format: TimestampFormat, nanos = 0): string {
   const out = Buffer.alloc(64);
   const view = new DataView(out.buffer, out.byteOffset, out.length);
-  return out.toString('latin1', 0, WRITERS.get(format)!(micros, view, 0));
+  return out.toString('latin1', 0, WRITERS.get(format)!(micros, nanos, view, 0));
 }
 
 /** Beside the oracle of the lines, which covers random times: the literals that the formats are known by. */
@@ -37,6 +37,18 @@ describe('timestamps', () => {
     ['rfc3339ns', Number.MIN_SAFE_INTEGER, '"1684-07-28T00:12:25.259009000Z"'],
   ])('as %s: %i us are %s', (format, micros, text) => {
     expect(written(micros, format)).toBe(text);
+  });
+
+  test.each<[TimestampFormat, number, number, string]>([
+    ['unixnano', 1_708_213_921_123_456, 789, '1708213921123456789'],
+    ['unixnano', 1_506_702_504_433_000, 200, '1506702504433000200'],
+    ['unixnano', -1, 1, '-999'],
+    ['unixnano', 0, 7, '7'],
+    ['rfc3339ns', 1_708_213_921_123_456, 7, '"2024-02-17T23:52:01.123456007Z"'],
+    ['rfc3339ms', 1_708_213_921_999_999, 999, '"2024-02-17T23:52:01.999Z"'],
+    ['unix', 1_708_213_921_999_999, 999, '1708213921'],
+  ])('as %s: %i us and %i ns are %s', (format, micros, nanos, text) => {
+    expect(written(micros, format, nanos)).toBe(text);
   });
 
   test('do not remember the minute of another time', () => {

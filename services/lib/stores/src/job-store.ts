@@ -1,6 +1,7 @@
 import type {
   Clock,
   Job,
+  JobContent,
   JobSet,
   JobSpec,
   JobStore,
@@ -103,21 +104,25 @@ export class SqlJobStore implements JobStore {
     return { version, jobs: present.flatMap((row) => this.#readable(row, replays.get(row.id))) };
   }
 
-  async loadContent(
-    jobId: number,
-    contentRevision: number,
-  ): Promise<Pick<JobSpec, 'dataset' | 'filter' | 'outputOptions'> | undefined> {
+  async loadContent(jobId: number, contentRevision: number): Promise<JobContent | undefined> {
     const row = await this.#database.read((database) =>
       database
         .selectFrom('job_revisions')
-        .select(['dataset', 'filter', 'output_options'])
+        .select(['dataset', 'filter', 'output_options', 'logpull_options'])
         .where('job_id', '=', jobId)
         .where('content_revision', '=', contentRevision)
         .orderBy('revision')
         .limit(1)
         .executeTakeFirst(),
     );
-    return row && { dataset: row.dataset, filter: row.filter, outputOptions: row.output_options };
+    return (
+      row && {
+        dataset: row.dataset,
+        filter: row.filter,
+        outputOptions: row.output_options,
+        logpullOptions: row.logpull_options,
+      }
+    );
   }
 
   async deletedAmong(ids: readonly number[]): Promise<ReadonlySet<number>> {

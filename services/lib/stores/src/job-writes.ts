@@ -157,7 +157,8 @@ function assertSameContent(stored: JobRow, spec: JobSpec): void {
   const same =
     stored.dataset === spec.dataset &&
     stored.filter === spec.filter &&
-    stored.output_options === spec.outputOptions;
+    stored.output_options === spec.outputOptions &&
+    stored.logpull_options === spec.logpullOptions;
   if (!same) throw new Error(`job ${stored.id} has new content under its old content revision`);
 }
 

@@ -56,8 +56,8 @@ export function revisionContract(suite: Suite): void {
       await update('second', 1, true);
       const third = await update('second', 2, false);
       expect(third).toMatchObject({ revision: 3, contentRevision: 2 });
-      const { dataset, outputOptions } = specOf();
-      const content = (filter: string) => ({ dataset, outputOptions, filter });
+      const { dataset, outputOptions, logpullOptions } = specOf();
+      const content = (filter: string) => ({ dataset, outputOptions, logpullOptions, filter });
       expect(await jobs().loadContent(job.id, 1)).toEqual(content('first'));
       expect(await jobs().loadContent(job.id, 2)).toEqual(content('second'));
       expect(await jobs().loadContent(job.id, 3)).toBeUndefined();
@@ -65,13 +65,12 @@ export function revisionContract(suite: Suite): void {
 
     it('never changes content under the same content revision', async () => {
       const job = await newJob(suite);
-      await expect(
-        jobs().update(job.accountId, job.id, {
-          ...unchanged,
-          spec: specOf({ filter: 'another' }),
-          expectedRevision: 1,
-        }),
-      ).rejects.toThrow('new content');
+      for (const change of [{ filter: 'another' }, { logpullOptions: 'sample=0.1' }]) {
+        const spec = specOf(change);
+        await expect(
+          jobs().update(job.accountId, job.id, { ...unchanged, spec, expectedRevision: 1 }),
+        ).rejects.toThrow('new content');
+      }
       expect((await jobs().get(job.accountId, job.id))?.revision).toBe(1);
     });
   });
