@@ -74,6 +74,7 @@ export type DeadLetterReason =
   | 'account_mismatch'
   | 'body_not_json'
   | 'body_too_deep'
+  | 'time_out_of_range'
   | 'refused_by_destination';
 
 /** A record that can never be delivered. It is set aside with this reason, and delivery goes on. */

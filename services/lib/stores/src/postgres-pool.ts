@@ -1,7 +1,11 @@
+import { finished } from 'node:stream/promises';
+
 import { ConfigError, messageOf, StoreUnavailableError, type Logger } from '@trailpush/core';
 import type { PostgresPool, PostgresPoolClient } from 'kysely';
 import pg from 'pg';
+import { from as copyFrom } from 'pg-copy-streams';
 
+import { BulkRows, copyText } from './bulk.ts';
 import { postgresFault, UnsafeIntegerError } from './postgres-faults.ts';
 
 const CONNECT_TIMEOUT_MS = 5_000;
@@ -95,6 +99,8 @@ function guarded(client: pg.PoolClient, place: string): PostgresPoolClient {
   const query = async (text: string, parameters: readonly unknown[]): Promise<unknown> => {
     if (broken !== undefined) throw broken;
     try {
+      const [bulk] = parameters;
+      if (bulk instanceof BulkRows) return await copyIn(client, text, bulk);
       return await client.query(text, [...parameters]);
     } catch (error) {
       const fault = postgresFault(error, place);
@@ -106,6 +112,15 @@ function guarded(client: pg.PoolClient, place: string): PostgresPoolClient {
     query: query as PostgresPoolClient['query'],
     release: (destroy) => client.release(broken !== undefined || destroy === true),
   };
+}
+
+/** Runs a `copy ... from stdin`. Resolves when the server has taken all rows. */
+async function copyIn(client: pg.PoolClient, text: string, rows: BulkRows): Promise<object> {
+  const stream = client.query(copyFrom(text));
+  const taken = finished(stream);
+  stream.end(copyText(rows));
+  await taken;
+  return { command: 'COPY', rowCount: rows.rows.length, rows: [] };
 }
 
 /** Where the server is, without user and password. */

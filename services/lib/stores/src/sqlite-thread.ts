@@ -2,6 +2,7 @@ import { Worker } from 'node:worker_threads';
 
 import { StoreUnavailableError, type Clock } from '@trailpush/core';
 
+import { BulkRows } from './bulk.ts';
 import { sqliteFault } from './sqlite-faults.ts';
 
 export interface SqliteWorkerData {
@@ -9,7 +10,10 @@ export interface SqliteWorkerData {
 }
 
 export type SqliteRequest =
-  { readonly sql: string; readonly parameters: readonly unknown[] } | 'close';
+  | { readonly sql: string; readonly parameters: readonly unknown[] }
+  /** The statement once for each row. */
+  | { readonly sql: string; readonly rows: readonly (readonly unknown[])[] }
+  | 'close';
 
 export type SqliteAnswer =
   | { readonly rows: unknown[]; readonly changes?: number }
@@ -63,13 +67,18 @@ export class SqliteThread {
   }
 
   run(sql: string, parameters: readonly unknown[]): Promise<SqliteResult> {
+    const [bulk] = parameters;
+    return this.#ask(bulk instanceof BulkRows ? { sql, rows: bulk.rows } : { sql, parameters });
+  }
+
+  #ask(request: SqliteRequest): Promise<SqliteResult> {
     return new Promise((resolve, reject) => {
       if (this.#end !== undefined) {
         reject(this.#end);
         return;
       }
       // Posting first: it throws when a parameter cannot be copied, and then nothing is waited for.
-      this.#post({ sql, parameters });
+      this.#post(request);
       this.#waiting.push({ sinceMs: this.#clock.monotonic(), resolve, reject });
     });
   }

@@ -25,7 +25,8 @@ parentPort?.on('message', (request: SqliteRequest) => {
   parentPort?.postMessage(answer(request));
 });
 
-function answer({ sql, parameters }: Exclude<SqliteRequest, 'close'>): SqliteAnswer {
+function answer(request: Exclude<SqliteRequest, 'close'>): SqliteAnswer {
+  const { sql } = request;
   try {
     // Opening is tried again with every statement, so that a full or missing disk can come back.
     opened ??= open();
@@ -36,6 +37,12 @@ function answer({ sql, parameters }: Exclude<SqliteRequest, 'close'>): SqliteAns
     // SQLite ends a transaction by itself when the disk is full.
     if (sql === 'rollback' && !opened.inTransaction) return { rows: [] };
     const statement = prepare(opened, sql);
+    if ('rows' in request) {
+      let changes = 0;
+      for (const row of request.rows) changes += statement.run(...row).changes;
+      return { rows: [], changes };
+    }
+    const { parameters } = request;
     if (statement.reader) return { rows: statement.all(...parameters) };
     const { changes } = statement.run(...parameters);
     return { rows: [], changes };

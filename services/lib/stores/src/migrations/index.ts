@@ -14,17 +14,27 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0004_replays': { up: createReplays },
 };
 
+/** Brings jobs and progress up to date; see `migrateTo`. */
+export async function migrate(database: Kysely<Tables>): Promise<void> {
+  await migrateTo(database, 'state', MIGRATIONS);
+}
+
 /**
- * Brings the tables up to date. Processes that start together wait for one another.
+ * Brings the tables up to date. Processes that start together wait for one another. `name` begins the
+ * names of the tables that know what was done.
  * @throws ConfigError when another version of the program has written this database.
  * @throws StoreUnavailableError
  */
-export async function migrate(database: Kysely<Tables>): Promise<void> {
+export async function migrateTo<Tables>(
+  database: Kysely<Tables>,
+  name: string,
+  migrations: Readonly<Record<string, Migration>>,
+): Promise<void> {
   const migrator = new Migrator({
     db: database,
-    provider: { getMigrations: async () => ({ ...MIGRATIONS }) },
-    migrationTableName: 'state_migrations',
-    migrationLockTableName: 'state_migrations_lock',
+    provider: { getMigrations: async () => ({ ...migrations }) },
+    migrationTableName: `${name}_migrations`,
+    migrationLockTableName: `${name}_migrations_lock`,
   });
   const { error } = await migrator.migrateToLatest();
   if (error === undefined) return;

@@ -1,0 +1,44 @@
+import type { AuditEntry } from '@trailpush/core';
+import type { Kysely, RawBuilder } from 'kysely';
+
+import type { Engine } from '../database.ts';
+import type { Month } from './months.ts';
+
+/** An event on its way into a table. */
+export interface NewEvent {
+  readonly tenant: number;
+  readonly timeMicros: number;
+  readonly entry: AuditEntry;
+}
+
+/** A range of time that one statement looks at. */
+export interface Part {
+  /** To select from, as `e`. */
+  readonly table: RawBuilder<unknown>;
+  /** Inclusive and exclusive. */
+  readonly fromMicros: number;
+  readonly toMicros: number;
+  /** True for rows of `e` that have one term of each list. Uses the index of terms only. */
+  matching(terms: readonly (readonly number[])[]): RawBuilder<boolean>;
+}
+
+/** What a database adds to the audit store. */
+export interface AuditEngine extends Engine {
+  /** The table of a month, as `e`. */
+  tableOf(month: Month): RawBuilder<unknown>;
+  /** The tenant's events at these places (`time_micros`, `sequence`) of a month, as `e`. */
+  eventsAt(month: Month, tenant: number, places: RawBuilder<unknown>): RawBuilder<unknown>;
+  /** Pairs as a table to select `tenant` and `id` from. */
+  idRows(pairs: readonly (readonly (number | string)[])[]): RawBuilder<unknown>;
+  createMonth(transaction: Kysely<never>, month: Month): Promise<void>;
+  /** Of one month, and not stored yet. */
+  insert(transaction: Kysely<never>, month: Month, events: readonly NewEvent[]): Promise<void>;
+  /** The range that these months cover, in their order: what is looked at first comes first. */
+  partsOf(
+    months: readonly Month[],
+    range: { readonly fromMicros: number; readonly toMicros: number },
+  ): readonly Part[];
+  /** Texts as the database can hold them, and back. */
+  encodeText(text: string): string;
+  decodeText(text: string): string;
+}

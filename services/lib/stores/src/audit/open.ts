@@ -1,0 +1,86 @@
+import { Secret, type AuditStore, type Clock, type Logger } from '@trailpush/core';
+import { PostgresDialect } from 'kysely';
+
+import { Database } from '../database.ts';
+import { migrateTo } from '../migrations/index.ts';
+import { postgresConflict } from '../postgres-faults.ts';
+import { openPostgresPool, postgresConfig } from '../postgres-pool.ts';
+import { SqliteDialect } from '../sqlite-dialect.ts';
+import { SqlAuditStore } from './audit-store.ts';
+import type { AuditEngine } from './engine.ts';
+import { createAudit } from './migrations/0001-audit.ts';
+import { postgresAudit } from './postgres-engine.ts';
+import type { AuditTables } from './schema.ts';
+import { sqliteAudit } from './sqlite-engine.ts';
+
+/** In order of name. One that was released never changes: add the next. */
+const MIGRATIONS = { '0001_audit': { up: createAudit } };
+
+/**
+ * Every query knows which index it wants, and tables are too large for anything else: without these, a
+ * table whose statistics are out of date is read as a whole.
+ */
+const PLANNER = '-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c jit=off';
+
+export interface OpenAuditStore {
+  readonly store: AuditStore;
+  /** Undefined while all is well, else one sentence for `/readyz`. */
+  health(): string | undefined;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the audit store of a single process, and makes it if there is none.
+ * @throws ConfigError when another version of the program has written it.
+ * @throws StoreUnavailableError
+ */
+export async function openSqliteAuditStore(options: {
+  readonly file: string;
+  readonly clock: Clock;
+}): Promise<OpenAuditStore> {
+  const dialect = new SqliteDialect(options);
+  const engine: AuditEngine = {
+    ...sqliteAudit,
+    dialect,
+    conflict: () => undefined,
+    stalled: () => dialect.health(),
+  };
+  return open(engine, options.clock);
+}
+
+/**
+ * Opens the audit store in a PostgreSQL database that several processes may share.
+ * @throws ConfigError as above, or when `url` is malformed.
+ * @throws StoreUnavailableError
+ */
+export async function openPostgresAuditStore(options: {
+  readonly url: Secret | string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}): Promise<OpenAuditStore> {
+  const { url, clock, logger } = options;
+  const config = postgresConfig(url instanceof Secret ? url.reveal() : url);
+  const pool = openPostgresPool({ ...config, options: PLANNER }, logger);
+  const engine: AuditEngine = {
+    ...postgresAudit,
+    dialect: new PostgresDialect({ pool }),
+    conflict: postgresConflict,
+    stalled: () => undefined,
+  };
+  return open(engine, clock);
+}
+
+async function open(engine: AuditEngine, clock: Clock): Promise<OpenAuditStore> {
+  const database = new Database<AuditTables>(engine);
+  try {
+    await database.read((kysely) => migrateTo(kysely, 'audit', MIGRATIONS));
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+  return {
+    store: new SqlAuditStore({ database, engine, clock }),
+    health: () => database.health(),
+    close: () => database.close(),
+  };
+}

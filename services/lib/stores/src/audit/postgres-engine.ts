@@ -1,0 +1,90 @@
+import { sql, type Kysely, type RawBuilder } from 'kysely';
+
+import { BulkRows } from '../bulk.ts';
+import type { AuditEngine, NewEvent, Part } from './engine.ts';
+import { monthName, startOf, type Month } from './months.ts';
+import { createPostgresMonth } from './postgres-months.ts';
+import { rowOf } from './rows.ts';
+import { EVENT_COLUMNS } from './schema.ts';
+import { termsOf } from './terms.ts';
+
+/** Months in one statement: few at first, as most queries end there, then ever more. */
+const MONTHS_AT_ONCE = [1, 1, 2, 4, 8, 16] as const;
+
+/** Partitions of one table; terms in a GIN index. */
+export const postgresAudit: Omit<AuditEngine, 'dialect' | 'conflict' | 'stalled'> = {
+  tableOf: eventsOf,
+  // With a limit inside, each place is looked up by itself, whatever the planner thinks of the table.
+  eventsAt: (month, tenant, places) => sql`${places} as p cross join lateral (
+    select * from ${eventsOf(month)}
+    where e.tenant = ${tenant} and e.time_micros = p.time_micros and e.sequence = p.sequence
+    limit 1
+  ) as e`,
+  idRows: (pairs) => sql`(
+    select cast(value ->> 0 as integer) as tenant, value ->> 1 as id
+    from json_array_elements(${JSON.stringify(pairs)}::json)
+  )`,
+  createMonth: createPostgresMonth,
+  insert,
+  partsOf,
+  encodeText,
+  decodeText,
+};
+
+function eventsOf(month: Month): RawBuilder<unknown> {
+  return sql`${sql.table(`audit_events_${monthName(month)}`)} as e`;
+}
+
+async function insert(
+  transaction: Kysely<never>,
+  month: Month,
+  events: readonly NewEvent[],
+): Promise<void> {
+  const columns = sql.join([...EVENT_COLUMNS, 'terms'].map((name) => sql.ref(name)));
+  const rows = events.map((event) => [
+    ...rowOf(event, encodeText),
+    termsOf(event.entry, event.tenant),
+  ]);
+  const table = sql.table(`audit_events_${monthName(month)}`);
+  // The one parameter of a COPY is what it reads, and is not named in its text.
+  const { sql: text } = sql`copy ${table} (${columns}) from stdin`.compile(transaction);
+  await transaction.executeQuery({
+    ...sql`${new BulkRows(rows)}`.compile(transaction),
+    sql: text,
+  });
+}
+
+function partsOf(
+  months: readonly Month[],
+  range: { readonly fromMicros: number; readonly toMicros: number },
+): readonly Part[] {
+  const parts: Part[] = [];
+  for (let at = 0, step = 0; at < months.length; step += 1) {
+    const count = MONTHS_AT_ONCE[Math.min(step, MONTHS_AT_ONCE.length - 1)] ?? 1;
+    const chunk = months.slice(at, at + count);
+    parts.push({
+      table: sql`audit_events as e`,
+      fromMicros: Math.max(range.fromMicros, startOf(Math.min(...chunk))),
+      toMicros: Math.min(range.toMicros, startOf(Math.max(...chunk) + 1)),
+      matching,
+    });
+    at += count;
+  }
+  return parts;
+}
+
+function matching(terms: readonly (readonly number[])[]): RawBuilder<boolean> {
+  const lists = terms.map((list) => sql`e.terms && ${`{${list.join(',')}}`}::integer[]`);
+  return sql<boolean>`(${sql.join(lists, sql` and `)})`;
+}
+
+/** PostgreSQL has no U+0000 in texts. It becomes U+0001 and `0`, and U+0001 itself U+0001 and `1`. */
+function encodeText(text: string): string {
+  if (!text.includes('\0') && !text.includes('\u0001')) return text;
+  return text.replaceAll('\u0001', '\u00011').replaceAll('\0', '\u00010');
+}
+
+function decodeText(text: string): string {
+  if (!text.includes('\u0001')) return text;
+  return text.replaceAll('\u00010', '\0').replaceAll('\u00011', '\u0001');
+}

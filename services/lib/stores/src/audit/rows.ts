@@ -1,0 +1,44 @@
+import type { AuditEntry, Tenant } from '@trailpush/core';
+
+import type { BulkValue } from '../bulk.ts';
+import type { NewEvent } from './engine.ts';
+import { EVENT_TEXTS, type EventRow } from './schema.ts';
+
+/** The values of `EVENT_COLUMNS`. */
+export function rowOf(
+  { tenant, timeMicros, entry }: NewEvent,
+  encode: (text: string) => string,
+): BulkValue[] {
+  let bytes = 0;
+  const row: BulkValue[] = [tenant, timeMicros, 0, entry.raw_status_code];
+  for (let index = 0; index < EVENT_TEXTS.length; index++) {
+    const name = EVENT_TEXTS[index];
+    if (name === undefined) break;
+    const text = entry[name];
+    if (text === null) {
+      row.push(null);
+      continue;
+    }
+    bytes += text.length;
+    row.push(encode(text));
+  }
+  row[2] = bytes;
+  return row;
+}
+
+export function entryOf(
+  row: EventRow,
+  tenant: Tenant,
+  decode: (text: string) => string,
+): AuditEntry {
+  const texts = EVENT_TEXTS.map((name) => {
+    const text = row[name];
+    return [name, text === null ? null : decode(text)];
+  });
+  return {
+    ...(Object.fromEntries(texts) as Omit<AuditEntry, 'tenant' | 'timeMicros' | 'raw_status_code'>),
+    tenant,
+    timeMicros: row.time_micros,
+    raw_status_code: row.raw_status_code,
+  };
+}

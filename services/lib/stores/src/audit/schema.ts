@@ -1,0 +1,75 @@
+import { AUDIT_BODIES, AUDIT_TEXTS } from '@trailpush/core';
+import type { Generated } from 'kysely';
+
+/**
+ * The tables of the audit store besides its events. Those lie in one table a month with
+ * `EVENT_COLUMNS`: `audit_events_202605`, in PostgreSQL a partition of `audit_events`.
+ */
+export interface AuditTables {
+  audit_tenants: TenantsTable;
+  audit_months: MonthsTable;
+  audit_positions: PositionsTable;
+  audit_gaps: GapsTable;
+  audit_dead_letters: DeadLettersTable;
+}
+
+/** Events name their tenant by a small number. */
+interface TenantsTable {
+  tenant: Generated<number>;
+  kind: string;
+  id: string;
+}
+
+/** The months that have a table. */
+interface MonthsTable {
+  month: number;
+}
+
+interface PositionsTable {
+  topic: string;
+  partition: number;
+  next_offset: number;
+  last_offset: number | null;
+  last_timestamp_ms: number | null;
+}
+
+interface GapsTable {
+  id: Generated<number>;
+  topic: string;
+  partition: number;
+  from_offset: number;
+  to_offset: number;
+  reason: string;
+  seen_at_ms: number;
+}
+
+interface DeadLettersTable {
+  id: Generated<number>;
+  topic: string;
+  partition: number;
+  offset: number;
+  timestamp_ms: number;
+  reason: string;
+  message: string;
+  key: Uint8Array | null;
+  value: Uint8Array | null;
+  seen_at_ms: number;
+}
+
+export const EVENT_TEXTS = ['id', ...AUDIT_TEXTS, ...AUDIT_BODIES] as const;
+
+/** Besides `sequence`, and in PostgreSQL `terms`. `bytes` is the size of all texts together. */
+export const EVENT_COLUMNS = [
+  'tenant',
+  'time_micros',
+  'bytes',
+  'raw_status_code',
+  ...EVENT_TEXTS,
+] as const;
+
+/** A row of events as it is read. */
+export type EventRow = {
+  readonly time_micros: number;
+  readonly raw_status_code: number | null;
+  readonly id: string;
+} & Readonly<Record<Exclude<(typeof EVENT_TEXTS)[number], 'id'>, string | null>>;

@@ -1,0 +1,192 @@
+import type { AuditEntry, AuditPlace, AuditQuery } from '@trailpush/core';
+import { sql, type Kysely, type RawBuilder } from 'kysely';
+
+import { numberRows } from '../number-rows.ts';
+import type { AuditEngine, Part } from './engine.ts';
+import { monthOf, type Month } from './months.ts';
+import { allOf, passes } from './predicates.ts';
+import { entryOf } from './rows.ts';
+import { EVENT_COLUMNS, type AuditTables, type EventRow } from './schema.ts';
+import { termsOfFilter } from './terms.ts';
+
+/** Events of the tenant that are looked at, newest first, before the index of terms is asked. */
+const PROBED_EVENTS = 1000;
+/** When at least this share of them passes, going on like that is faster than the index. */
+const DENSE_SHARE = 0.02;
+
+/** An event that passes, before it is read as a whole. */
+export interface Hit extends AuditPlace {
+  readonly bytes: number;
+}
+
+interface Search {
+  readonly database: Kysely<AuditTables>;
+  readonly engine: AuditEngine;
+  readonly query: AuditQuery;
+  readonly tenant: number;
+  /** One list a filter that the index knows. */
+  readonly terms: readonly (readonly number[])[];
+}
+
+/**
+ * The first `count` events that pass, in the query's order. What is common is found on the way through
+ * the newest events, what is rare through the index; which of them it is shows at the first look.
+ */
+export async function searchEvents(
+  database: Kysely<AuditTables>,
+  engine: AuditEngine,
+  of: { query: AuditQuery; tenant: number; months: readonly Month[]; count: number },
+): Promise<Hit[]> {
+  const { query, tenant, count } = of;
+  // Ids have an index of their own, which the database finds by itself.
+  const byId = query.filters.some(({ field, isNegated }) => field === 'id' && !isNegated);
+  const terms = byId
+    ? []
+    : query.filters.flatMap((filter) => {
+        const list = termsOfFilter(filter, tenant);
+        return list === undefined ? [] : [list];
+      });
+  const search: Search = { database, engine, query, tenant, terms };
+  const hits: Hit[] = [];
+  let isRare: boolean | undefined = terms.length === 0 ? false : undefined;
+  for (const part of partsOf(search, of.months)) {
+    let after: AuditPlace | undefined = hits.at(-1) ?? query.after;
+    if (isRare === undefined) {
+      const probe = await probePart(search, part, after, count - hits.length);
+      hits.push(...probe.hits);
+      if (hits.length >= count) break;
+      if (probe.end === undefined) continue;
+      after = probe.end;
+      isRare = probe.hits.length < PROBED_EVENTS * DENSE_SHARE;
+    }
+    hits.push(...(await scanPart(search, part, { after, isRare, count: count - hits.length })));
+    if (hits.length >= count) break;
+  }
+  return hits;
+}
+
+function partsOf({ engine, query }: Search, months: readonly Month[]): readonly Part[] {
+  const { direction, after } = query;
+  const isDescending = direction === 'desc';
+  const fromMicros = isDescending ? query.sinceMicros : (after?.timeMicros ?? query.sinceMicros);
+  const toMicros = isDescending && after !== undefined ? after.timeMicros + 1 : query.beforeMicros;
+  if (fromMicros >= toMicros) return [];
+  const [first, last] = [monthOf(fromMicros), monthOf(toMicros - 1)];
+  const wanted = months
+    .filter((month) => month >= first && month <= last)
+    .toSorted((a, b) => (isDescending ? b - a : a - b));
+  return engine.partsOf(wanted, { fromMicros, toMicros });
+}
+
+/** The hits among the next events of a part, and where those ended; undefined when that was all. */
+async function probePart(
+  search: Search,
+  part: Part,
+  after: AuditPlace | undefined,
+  count: number,
+): Promise<{ hits: Hit[]; end: AuditPlace | undefined }> {
+  const { database, engine, query } = search;
+  const fields = [...new Set(query.filters.map(({ field }) => field))];
+  const columns = ['time_micros', 'sequence', 'bytes', ...fields].map((name) =>
+    sql.ref(`e.${name}`),
+  );
+  const inPart = sql`from ${part.table} where ${allOf(placeConditions(search, part, after))}
+    order by ${orderOf(query, 'e')}`;
+  const filters = query.filters.map((filter) =>
+    passes(filter, 'x', (text) => engine.encodeText(text)),
+  );
+  const { rows: hits } = await sql<HitRow>`
+    select x.time_micros, x.sequence, x.bytes
+    from (select ${sql.join(columns)} ${inPart} limit ${PROBED_EVENTS}) x
+    where ${allOf(filters)} order by ${orderOf(query, 'x')} limit ${count}
+  `.execute(database);
+  if (hits.length >= count) return { hits: hits.map(hitOf), end: undefined };
+  const { rows: ends } = await sql<HitRow>`
+    select e.time_micros, e.sequence, e.bytes ${inPart} limit 1 offset ${PROBED_EVENTS - 1}
+  `.execute(database);
+  return { hits: hits.map(hitOf), end: ends[0] === undefined ? undefined : hitOf(ends[0]) };
+}
+
+async function scanPart(
+  search: Search,
+  part: Part,
+  how: { after: AuditPlace | undefined; isRare: boolean; count: number },
+): Promise<Hit[]> {
+  const { database, engine, query, terms } = search;
+  const conditions = [
+    ...placeConditions(search, part, how.after, how.isRare),
+    ...query.filters.map((filter) => passes(filter, 'e', (text) => engine.encodeText(text))),
+    ...(how.isRare ? [part.matching(terms)] : []),
+  ];
+  const { rows } = await sql<HitRow>`
+    select e.time_micros, e.sequence, e.bytes from ${part.table} where ${allOf(conditions)}
+    order by ${orderOf(query, 'e')} limit ${how.count}
+  `.execute(database);
+  return rows.map(hitOf);
+}
+
+function placeConditions(
+  { query, tenant }: Search,
+  part: Part,
+  after: AuditPlace | undefined,
+  isRare = false,
+): RawBuilder<unknown>[] {
+  const { fromMicros, toMicros } = part;
+  const conditions = [
+    // As an expression, it keeps the database from the index by time.
+    isRare ? sql`e.tenant + 0 = ${tenant}` : sql`e.tenant = ${tenant}`,
+    sql`e.time_micros >= ${fromMicros}`,
+    sql`e.time_micros < ${toMicros}`,
+  ];
+  if (after !== undefined) {
+    const sign = query.direction === 'desc' ? sql`<` : sql`>`;
+    const place = sql`(${after.timeMicros}, ${after.sequence})`;
+    conditions.push(sql`(e.time_micros, e.sequence) ${sign} ${place}`);
+  }
+  return conditions;
+}
+
+function orderOf({ direction }: AuditQuery, of: string): RawBuilder<unknown> {
+  const way = direction === 'desc' ? sql`desc` : sql`asc`;
+  return sql`${sql.ref(`${of}.time_micros`)} ${way}, ${sql.ref(`${of}.sequence`)} ${way}`;
+}
+
+interface HitRow {
+  readonly time_micros: number;
+  readonly sequence: number;
+  readonly bytes: number;
+}
+
+function hitOf({ time_micros: timeMicros, sequence, bytes }: HitRow): Hit {
+  return { timeMicros, sequence, bytes };
+}
+
+/** The events of hits, in their order. */
+export async function readEvents(
+  database: Kysely<AuditTables>,
+  engine: AuditEngine,
+  of: { query: AuditQuery; tenant: number; hits: readonly Hit[] },
+): Promise<AuditEntry[]> {
+  const { query, tenant, hits } = of;
+  const months = new Map<Month, (readonly [number, number])[]>();
+  for (const { timeMicros, sequence } of hits) {
+    const month = monthOf(timeMicros);
+    const places = months.get(month) ?? [];
+    places.push([timeMicros, sequence]);
+    months.set(month, places);
+  }
+  const columns = EVENT_COLUMNS.map((name) => sql.ref(`e.${name}`));
+  const entries: AuditEntry[] = [];
+  // Hits are in order of time, so their months are, too.
+  for (const [month, places] of months) {
+    const wanted = numberRows(database, ['time_micros', 'sequence'], places);
+    const { rows } = await sql<EventRow>`
+      select ${sql.join(columns)} from ${engine.eventsAt(month, tenant, wanted)}
+      order by ${orderOf(query, 'e')}
+    `.execute(database);
+    for (const row of rows) {
+      entries.push(entryOf(row, query.tenant, (text) => engine.decodeText(text)));
+    }
+  }
+  return entries;
+}

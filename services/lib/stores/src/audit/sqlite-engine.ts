@@ -1,0 +1,82 @@
+import { sql, type Kysely, type RawBuilder } from 'kysely';
+
+import { BulkRows } from '../bulk.ts';
+import type { AuditEngine, NewEvent } from './engine.ts';
+import { monthName, startOf, type Month } from './months.ts';
+import { rowOf } from './rows.ts';
+import { EVENT_COLUMNS } from './schema.ts';
+import { createSqliteMonth, termsTable, wordOf } from './sqlite-months.ts';
+import { termsOf } from './terms.ts';
+
+/** One table a month, and one of its terms. */
+export const sqliteAudit: Omit<AuditEngine, 'dialect' | 'conflict' | 'stalled'> = {
+  tableOf: eventsOf,
+  eventsAt: (month, tenant, places) => sql`(
+    select e.* from ${places} as p cross join ${eventsOf(month)}
+    where e.tenant = ${tenant} and e.time_micros = p.time_micros and e.sequence = p.sequence
+  ) as e`,
+  idRows: (pairs) => sql`(
+    select value ->> 0 as tenant, value ->> 1 as id from json_each(${JSON.stringify(pairs)})
+  )`,
+  createMonth: createSqliteMonth,
+  insert,
+  partsOf: (months, range) =>
+    months.map((month) => ({
+      table: eventsOf(month),
+      fromMicros: Math.max(range.fromMicros, startOf(month)),
+      toMicros: Math.min(range.toMicros, startOf(month + 1)),
+      matching: (terms) => matching(month, terms),
+    })),
+  encodeText: (text) => text,
+  decodeText: (text) => text,
+};
+
+function eventsOf(month: Month): RawBuilder<unknown> {
+  return sql`${sql.table(`audit_events_${monthName(month)}`)} as e`;
+}
+
+async function insert(
+  transaction: Kysely<never>,
+  month: Month,
+  events: readonly NewEvent[],
+): Promise<void> {
+  const { rows: taken } = await sql<{ value: number }>`
+    update audit_sequence set value = value + ${events.length} returning value
+  `.execute(transaction);
+  const first = (taken[0]?.value ?? 0) - events.length + 1;
+  const columns = ['sequence', ...EVENT_COLUMNS];
+  await insertMany(
+    transaction,
+    sql`insert into ${sql.table(`audit_events_${monthName(month)}`)}
+      (${sql.join(columns.map((name) => sql.ref(name)))})
+      values (${sql.raw(columns.map(() => '?').join(', '))})`,
+    new BulkRows(events.map((event, index) => [first + index, ...rowOf(event, (text) => text)])),
+  );
+  await insertMany(
+    transaction,
+    sql`insert into ${termsTable(month)} (rowid, terms) values (?, ?)`,
+    new BulkRows(
+      events.map(({ entry, tenant }, index) => [
+        first + index,
+        termsOf(entry, tenant).map(wordOf).join(' '),
+      ]),
+    ),
+  );
+}
+
+async function insertMany(
+  transaction: Kysely<never>,
+  statement: RawBuilder<unknown>,
+  rows: BulkRows,
+): Promise<void> {
+  const { sql: text } = statement.compile(transaction);
+  await transaction.executeQuery({ ...sql`${rows}`.compile(transaction), sql: text });
+}
+
+function matching(month: Month, terms: readonly (readonly number[])[]): RawBuilder<boolean> {
+  const table = termsTable(month);
+  const lists = terms.map((list) => `(${list.map(wordOf).join(' OR ')})`);
+  return sql<boolean>`e.sequence in (
+    select rowid from ${table} where ${table} match ${lists.join(' AND ')}
+  )`;
+}

@@ -1,0 +1,41 @@
+import { sql, type Kysely, type RawBuilder } from 'kysely';
+
+import { monthName, type Month } from './months.ts';
+import { EVENT_TEXTS } from './schema.ts';
+
+/**
+ * The events of a month, and their terms: an inverted index that keeps nothing but row numbers, made by
+ * SQLite's full-text search.
+ */
+export async function createSqliteMonth(database: Kysely<never>, month: Month): Promise<void> {
+  const name = `audit_events_${monthName(month)}`;
+  const table = sql.table(name);
+  const index = (suffix: string) => sql.ref(`${name}_${suffix}`);
+  const texts = EVENT_TEXTS.map((text) =>
+    text === 'id' ? sql`id text not null` : sql`${sql.ref(text)} text`,
+  );
+  const statements: RawBuilder<unknown>[] = [
+    sql`create table ${table} (
+      sequence integer primary key,
+      time_micros integer not null,
+      tenant integer not null,
+      bytes integer not null,
+      raw_status_code integer,
+      ${sql.join(texts)}
+    )`,
+    sql`create unique index ${index('by_id')} on ${table} (id, tenant)`,
+    sql`create index ${index('by_time')} on ${table} (tenant, time_micros, sequence)`,
+    sql`create virtual table ${termsTable(month)}
+      using fts5(terms, content = '', detail = none, columnsize = 0)`,
+  ];
+  for (const statement of statements) await statement.execute(database);
+}
+
+export function termsTable(month: Month): RawBuilder<unknown> {
+  return sql.table(`audit_terms_${monthName(month)}`);
+}
+
+/** A term as a word of the index. */
+export function wordOf(term: number): string {
+  return `t${(term >>> 0).toString(36)}`;
+}
