@@ -63,7 +63,7 @@ export function startReplay(
   const spec = { ...job.spec, enabled: true, destinationConf };
   const offsets = new Map(ranges.map(({ partition, from }) => [partition, from]));
   const replay = { ofJobId: jobId, topic, ranges, maxRecordsPerSecond };
-  const { id } = stores.create(accountId, spec, { topic, offsets }, replay);
+  const { id } = stores.create(accountId, spec, { topic, offsets }, { replay });
   stores.replays.set(id, {
     ...{ id, jobId, accountId, state: 'running', topic, location, maxRecordsPerSecond },
     ranges: ranges.map((range) => ({ ...range, cursor: range.from })),

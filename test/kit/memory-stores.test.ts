@@ -6,6 +6,7 @@ import { jobPlaceContract } from './contracts/stores/jobs.ts';
 import { lossContract } from './contracts/stores/losses.ts';
 import { modelContract } from './contracts/stores/model.ts';
 import { pinContract } from './contracts/stores/pins.ts';
+import { outboxContract } from './contracts/stores/outbox.ts';
 import { insertContract, replaceContract } from './contracts/stores/plans.ts';
 import { splitContract } from './contracts/stores/splits.ts';
 import { replayContract } from './contracts/stores/replays.ts';
@@ -24,7 +25,7 @@ describe('stores contract: memory', () => {
         open: async ({ clock }) => {
           stores ??= new MemoryStores(clock);
           tokens ??= new MemoryTokens(clock);
-          const ports = { ...stores.open(), tokens };
+          const ports = { ...stores.open(), outbox: stores.outbox.open(clock), tokens };
           return {
             ...ports,
             ping: async () => undefined,
@@ -50,4 +51,5 @@ describe('stores contract: memory', () => {
   replayContract(suite);
   modelContract(suite);
   tokenContract(suite);
+  outboxContract(suite);
 });

@@ -1,5 +1,6 @@
 import {
   RevisionConflictError,
+  type ChangeTrail,
   type Clock,
   type CursorRow,
   type DeadLetter,
@@ -10,6 +11,7 @@ import {
   type JobStore,
   type LastRead,
   type LedgerEntry,
+  type Outbox,
   type NewDeadLetter,
   type Plan,
   type ProgressStore,
@@ -18,6 +20,7 @@ import {
   type ReplayStore,
   type Start,
 } from '@trailpush/core';
+import { MemoryOutbox } from './memory-outbox.ts';
 import { MemoryProgress } from './memory-progress.ts';
 import { endReplay, MemoryReplays } from './memory-replays.ts';
 import { StoreFaults } from './store-faults.ts';
@@ -69,6 +72,7 @@ export class MemoryStores {
   readonly vanished = new Set<number>();
   readonly clock: Clock;
   readonly watcher: StoreWatcher;
+  readonly outbox: MemoryOutbox;
   #version = 0;
   #lastJobId = 0;
   readonly #watchers = new Set<() => void>();
@@ -76,17 +80,20 @@ export class MemoryStores {
   constructor(clock: Clock, watcher: StoreWatcher = {}) {
     this.clock = clock;
     this.watcher = watcher;
+    this.outbox = new MemoryOutbox();
   }
 
   open(faults = new StoreFaults(this.clock)): {
     jobs: JobStore;
     progress: ProgressStore;
     replays: ReplayStore;
+    outbox: Outbox;
   } {
     return {
       jobs: new MemoryJobs(this, faults),
       progress: new MemoryProgress(this, faults),
       replays: new MemoryReplays(this, faults),
+      outbox: this.outbox.open(this.clock),
     };
   }
 
@@ -159,7 +166,13 @@ export class MemoryStores {
     for (const onChange of this.#watchers) onChange();
   }
 
-  create(accountId: string, spec: JobSpec, start: Start | undefined, replay?: ReplayOrder): Job {
+  create(
+    accountId: string,
+    spec: JobSpec,
+    start: Start | undefined,
+    { replay, trail }: { replay?: ReplayOrder; trail?: ChangeTrail | undefined } = {},
+  ): Job {
+    this.outbox.check(trail);
     const id = ++this.#lastJobId;
     const nowMs = this.clock.now();
     const job: Job = {
@@ -174,6 +187,7 @@ export class MemoryStores {
       createdAtMs: nowMs,
       updatedAtMs: nowMs,
     };
+    this.outbox.store(trail, { before: undefined, after: job });
     this.jobs.set(id, { job, revisions: [{ contentRevision: 1, spec }] });
     if (start) this.#insertStart(id, start);
     this.changed();
@@ -187,6 +201,7 @@ export class MemoryStores {
     if (job.revision !== change.expectedRevision) {
       throw new RevisionConflictError(`job ${id} is at revision ${job.revision}`);
     }
+    this.outbox.check(change.trail);
     const contentRevision = job.contentRevision + (change.contentChanged ? 1 : 0);
     stored.revisions.push({ contentRevision, spec: change.spec });
     if (change.start && !job.wasEnabled) this.#insertStart(id, change.start);
@@ -198,15 +213,20 @@ export class MemoryStores {
       spec: change.spec,
       updatedAtMs: this.clock.now(),
     };
+    this.outbox.store(change.trail, { before: job, after: stored.job });
     this.changed();
     return stored.job;
   }
 
-  delete(id: number): { droppedPlans: number } | undefined {
+  delete(id: number, trail?: ChangeTrail): { droppedPlans: number } | undefined {
     for (const { job } of [...this.jobs.values()]) {
       if (job.replay?.ofJobId === id) endReplay(this, job.id, 'cancelled');
     }
-    if (!this.jobs.delete(id)) return undefined;
+    const before = this.jobs.get(id)?.job;
+    if (before === undefined) return undefined;
+    this.outbox.check(trail);
+    this.outbox.store(trail, { before, after: undefined });
+    this.jobs.delete(id);
     let droppedPlans = 0;
     for (const partition of this.partitions.values()) {
       droppedPlans += partition.plans.get(id)?.length ?? 0;
@@ -290,8 +310,15 @@ class MemoryJobs implements JobStore {
     this.#faults = faults;
   }
 
-  create(accountId: string, spec: JobSpec, start: Start | undefined): Promise<Job> {
-    return this.#faults.pass('create', () => this.#stores.create(accountId, spec, start));
+  create(
+    accountId: string,
+    spec: JobSpec,
+    start: Start | undefined,
+    trail?: ChangeTrail,
+  ): Promise<Job> {
+    return this.#faults.pass('create', () =>
+      this.#stores.create(accountId, spec, start, { trail }),
+    );
   }
 
   get(accountId: string, id: number): Promise<Job | undefined> {
@@ -316,9 +343,13 @@ class MemoryJobs implements JobStore {
     );
   }
 
-  delete(accountId: string, id: number): Promise<{ droppedPlans: number } | undefined> {
+  delete(
+    accountId: string,
+    id: number,
+    trail?: ChangeTrail,
+  ): Promise<{ droppedPlans: number } | undefined> {
     return this.#faults.pass('delete', () =>
-      this.#find(accountId, id) ? this.#stores.delete(id) : undefined,
+      this.#find(accountId, id) ? this.#stores.delete(id, trail) : undefined,
     );
   }
 

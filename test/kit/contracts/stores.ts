@@ -7,6 +7,7 @@ import { lossContract } from './stores/losses.ts';
 import { modelContract } from './stores/model.ts';
 import { pinContract } from './stores/pins.ts';
 import { confirmContract } from './stores/confirms.ts';
+import { outboxContract } from './stores/outbox.ts';
 import { insertContract, replaceContract } from './stores/plans.ts';
 import { replayContract } from './stores/replays.ts';
 import { secretContract } from './stores/secrets.ts';
@@ -37,6 +38,7 @@ export function storesContract(name: string, harness: StoresHarness): void {
     replayContract(suite);
     secretContract(suite);
     tokenContract(suite);
+    outboxContract(suite);
     modelContract(suite);
   });
 }

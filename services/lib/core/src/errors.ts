@@ -51,6 +51,12 @@ export class StoreUnavailableError extends TrailpushError {}
 /** The stored revision is not the one that the change was made against. */
 export class RevisionConflictError extends TrailpushError {}
 
+/** Too many audit events wait for the log, so that nothing more can be changed. */
+export class OutboxFullError extends TrailpushError {}
+
+/** The proof of ownership was used before. */
+export class ChallengeSpentError extends TrailpushError {}
+
 /** A destination_conf that cannot be accepted. The message names the parameter, never a secret value. */
 export class InvalidDestinationError extends TrailpushError {}
 

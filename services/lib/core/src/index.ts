@@ -7,6 +7,7 @@ export * from './job.ts';
 export * from './job-store.ts';
 export * from './log.ts';
 export * from './logger.ts';
+export * from './outbox.ts';
 export * from './progress.ts';
 export * from './replay.ts';
 export * from './secret.ts';

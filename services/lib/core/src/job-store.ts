@@ -1,4 +1,5 @@
 import type { Job, JobContent, JobSpec } from './job.ts';
+import type { ChangeTrail } from './outbox.ts';
 
 /** The end of each partition when a job was enabled: its start there. */
 export type StartOffsets = ReadonlyMap<number, number>;
@@ -10,13 +11,21 @@ export interface JobSet {
   readonly jobs: readonly Job[];
 }
 
-/** Jobs with their immutable revisions. Every call of the API carries the account. */
+/**
+ * Jobs with their immutable revisions. Every call of the API carries the account.
+ * A change with a trail throws OutboxFullError or ChallengeSpentError when that cannot be stored with it.
+ */
 export interface JobStore {
   /**
    * Stores a job. With `start`, the job is enabled for the first time: its cursor rows are written,
    * detached, in the same transaction.
    */
-  create(accountId: string, spec: JobSpec, start: Start | undefined): Promise<Job>;
+  create(
+    accountId: string,
+    spec: JobSpec,
+    start: Start | undefined,
+    trail?: ChangeTrail,
+  ): Promise<Job>;
   get(accountId: string, id: number): Promise<Job | undefined>;
   /** In order of id. */
   list(accountId: string): Promise<readonly Job[]>;
@@ -33,13 +42,18 @@ export interface JobStore {
       expectedRevision: number;
       contentChanged: boolean;
       start: Start | undefined;
+      trail?: ChangeTrail | undefined;
     },
   ): Promise<Job | undefined>;
   /**
    * Drops the job, its cursors and open plans, and keeps a deletion record; its replays are cancelled.
    * Undefined: no such job.
    */
-  delete(accountId: string, id: number): Promise<{ droppedPlans: number } | undefined>;
+  delete(
+    accountId: string,
+    id: number,
+    trail?: ChangeTrail,
+  ): Promise<{ droppedPlans: number } | undefined>;
   /** Enabled or not, of all accounts, and the replays that run. Nobody else is shown those as jobs. */
   loadAll(): Promise<JobSet>;
   /** Content of an older revision, for the plans that are bound to it. */

@@ -56,7 +56,7 @@ export function selectJob(database: Kysely<Tables>, accountId: string, id: numbe
 }
 
 /** @throws SealBrokenError */
-export function jobOf(row: JobRow, box: SecretBox, replay?: ReplayOrder): Job {
+export function jobOf(row: JobRow, box: Pick<SecretBox, 'open'>, replay?: ReplayOrder): Job {
   return {
     ...(replay && { replay }),
     id: row.id,

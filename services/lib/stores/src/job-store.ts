@@ -1,13 +1,15 @@
-import type {
-  Clock,
-  Job,
-  JobContent,
-  JobSet,
-  JobSpec,
-  JobStore,
-  Logger,
-  ReplayOrder,
-  Start,
+import {
+  Secret,
+  type ChangeTrail,
+  type Clock,
+  type Job,
+  type JobContent,
+  type JobSet,
+  type JobSpec,
+  type JobStore,
+  type Logger,
+  type ReplayOrder,
+  type Start,
 } from '@trailpush/core';
 import type { Transaction } from 'kysely';
 
@@ -17,6 +19,7 @@ import type { JobChanges } from './job-changes.ts';
 import { jobOf, selectJob, selectJobs, selectJobsOf, type JobRow } from './job-rows.ts';
 import { createJob, deleteJob, lockJob, updateJob } from './job-writes.ts';
 import { numberRows } from './number-rows.ts';
+import { storeTrail } from './outbox.ts';
 import { notifyOthers } from './postgres-notifications.ts';
 import { cancelReplaysOf, runningReplays } from './replay-rows.ts';
 import type { Tables } from './schema.ts';
@@ -46,11 +49,18 @@ export class SqlJobStore implements JobStore {
     this.#logger = logger;
   }
 
-  create(accountId: string, spec: JobSpec, start: Start | undefined): Promise<Job> {
+  create(
+    accountId: string,
+    spec: JobSpec,
+    start: Start | undefined,
+    trail?: ChangeTrail,
+  ): Promise<Job> {
     const nowMs = this.#clock.now();
     return this.#change(async (transaction) => {
       const id = await createJob(transaction, this.#box, { accountId, spec, start, nowMs });
-      return this.#readJob(transaction, accountId, id);
+      const after = await this.#readJob(transaction, accountId, id);
+      await storeTrail(transaction, trail, { before: undefined, after }, nowMs);
+      return after;
     });
   }
 
@@ -78,17 +88,27 @@ export class SqlJobStore implements JobStore {
       if (!(await lockJob(transaction, accountId, id))) return undefined;
       const stored = await selectJob(transaction, accountId, id).executeTakeFirstOrThrow();
       await updateJob(transaction, this.#box, { stored, ...change, nowMs });
-      return this.#readJob(transaction, accountId, id);
+      const after = await this.#readJob(transaction, accountId, id);
+      const before = jobOf(stored, this.#box);
+      await storeTrail(transaction, change.trail, { before, after }, nowMs);
+      return after;
     });
   }
 
-  delete(accountId: string, id: number): Promise<{ droppedPlans: number } | undefined> {
+  delete(
+    accountId: string,
+    id: number,
+    trail?: ChangeTrail,
+  ): Promise<{ droppedPlans: number } | undefined> {
     const nowMs = this.#clock.now();
     return this.#change(async (transaction) => {
       if (!(await lockJob(transaction, accountId, id))) return undefined;
       const stored = await selectJob(transaction, accountId, id).executeTakeFirstOrThrow();
       await cancelReplaysOf(transaction, { jobId: id, nowMs });
-      return { droppedPlans: await deleteJob(transaction, { stored, nowMs }) };
+      const droppedPlans = await deleteJob(transaction, { stored, nowMs });
+      const before = trail && this.#lastSeen(stored);
+      await storeTrail(transaction, trail, { before, after: undefined }, nowMs);
+      return { droppedPlans };
     });
   }
 
@@ -166,6 +186,16 @@ export class SqlJobStore implements JobStore {
   async #readJob(transaction: Transaction<Tables>, accountId: string, id: number): Promise<Job> {
     const row = await selectJob(transaction, accountId, id).executeTakeFirstOrThrow();
     return jobOf(row, this.#box);
+  }
+
+  /** A job that is being deleted, also one whose seal is broken: deleting it is the remedy. */
+  #lastSeen(row: JobRow): Job {
+    try {
+      return jobOf(row, this.#box);
+    } catch (error) {
+      if (!(error instanceof SealBrokenError)) throw error;
+      return jobOf(row, { open: () => new Secret('') });
+    }
   }
 
   /** One damaged job must not stop all others: it is missing from the set, which raises an alarm. */

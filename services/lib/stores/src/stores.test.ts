@@ -3,7 +3,13 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { ConfigError, messageOf, Secret } from '@trailpush/core';
+import {
+  ConfigError,
+  MAX_OUTBOX_ENTRIES,
+  messageOf,
+  OutboxFullError,
+  Secret,
+} from '@trailpush/core';
 import { specOf } from '@trailpush/test/kit/contracts/stores/suite.ts';
 import { FakeClock } from '@trailpush/test/kit/fake-clock.ts';
 import { createRecordingLogger } from '@trailpush/test/kit/recording-logger.ts';
@@ -88,8 +94,25 @@ describe('a job whose sealed destination was changed in the database', () => {
     ]);
     await expect(stores.jobs.get('acme', two!)).rejects.toThrow('was changed in the database');
     expect(await stores.jobs.deletedAmong(ids)).toEqual(new Set());
-    expect(await stores.jobs.delete('acme', two!)).toEqual({ droppedPlans: 0 });
+    const describe = () => 'deleted';
+    expect(await stores.jobs.delete('acme', two!, { describe })).toEqual({ droppedPlans: 0 });
     expect(await stores.jobs.list('acme')).toHaveLength(2);
+    await stores.close();
+  });
+});
+
+describe('an outbox that is full', () => {
+  it('lets nothing be changed until the log has taken some of it', async () => {
+    const stores = await open();
+    const trail = { describe: () => 'event' };
+    const create = () => stores.jobs.create('acme', specOf(), undefined, trail);
+    change(`with recursive numbers(n) as (values(1) union all select n + 1 from numbers where n < ${MAX_OUTBOX_ENTRIES})
+      insert into outbox (line, created_at_ms, leased_until_ms) select 'waiting', 0, 0 from numbers`);
+    await expect(create()).rejects.toThrow(OutboxFullError);
+    expect(await stores.jobs.list('acme')).toEqual([]);
+    await stores.outbox.remove([(await stores.outbox.take(1, 0))[0]!.id]);
+    expect((await create()).id).toBeGreaterThan(0);
+    await expect(create()).rejects.toThrow('10000 audit events about earlier changes wait');
     await stores.close();
   });
 });

@@ -3,6 +3,7 @@ import {
   type Clock,
   type JobStore,
   type Logger,
+  type Outbox,
   type ProgressStore,
   type TokenStore,
   type ReplayStore,
@@ -15,6 +16,7 @@ import { JobChanges, type JobChangesOptions } from './job-changes.ts';
 import { SqlJobStore } from './job-store.ts';
 import { checkSecretKey } from './key-check.ts';
 import { migrate } from './migrations/index.ts';
+import { SqlOutbox } from './outbox.ts';
 import { postgresConflict } from './postgres-faults.ts';
 import { listenForJobs } from './postgres-notifications.ts';
 import { openPostgresPool, postgresConfig } from './postgres-pool.ts';
@@ -31,6 +33,7 @@ export interface Stores {
   readonly progress: ProgressStore;
   readonly tokens: TokenStore;
   readonly replays: ReplayStore;
+  readonly outbox: Outbox;
   /** @throws StoreUnavailableError */
   ping(): Promise<void>;
   /** Undefined while all is well, else one sentence for `/readyz`. */
@@ -107,6 +110,7 @@ async function openStores(
     progress: new SqlProgressStore({ database, clock }),
     tokens: new SqlTokenStore(database, clock),
     replays: new SqlReplayStore({ database, box, changes, clock }),
+    outbox: new SqlOutbox(database, clock),
     ping: () => database.ping(),
     health: () => database.health(),
     close: async () => {
