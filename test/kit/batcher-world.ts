@@ -1,15 +1,16 @@
 import { createBatcher, type Batcher } from '@trailpush/batcher';
-import { Secret, type Clock, type Job, type JobSpec } from '@trailpush/core';
+import { Secret, type Clock, type Job, type JobSpec, type ReplayRange } from '@trailpush/core';
 import { datasets, WriterSchemas } from '@trailpush/datasets';
 import { createMetrics, type Metrics } from '@trailpush/runtime';
 import { objectKey } from '../../services/lib/destinations/src/object-key.ts';
 import { eventValue, type EventFacts } from './events.ts';
 import { FakeClock } from './fake-clock.ts';
 import { MemoryTopic, type MemoryLog, type MemoryTopicOptions } from './memory-log.ts';
+import { startReplay } from './memory-replays.ts';
 import { MemoryStores, plannedObject } from './memory-stores.ts';
 import { MortalClock } from './mortal-clock.ts';
 import { createRecordingLogger } from './recording-logger.ts';
-import { ScriptedPlaces } from './scripted-destination.ts';
+import { ScriptedPlaces, type KeptObject } from './scripted-destination.ts';
 import { StoreFaults } from './store-faults.ts';
 import { compressOn } from './virtual-compression.ts';
 
@@ -119,6 +120,30 @@ export class BatcherWorld {
     this.#starts.delete(id);
   }
 
+  /** Begins a replay of offsets `from` to `to` - 1 of a partition, below `bucket` unless it says otherwise. */
+  startReplay(
+    jobId: number,
+    ranges: readonly ReplayRange[],
+    order: { place?: string; maxRecordsPerSecond?: number } = {},
+  ): number {
+    const { topic } = this.topic;
+    const { place, maxRecordsPerSecond = null } = order;
+    const destinationConf = place === undefined ? undefined : new Secret(`mem://${place}`);
+    const { accountId } = this.stores.jobs.get(jobId)!.job;
+    const replay = { topic, ranges, maxRecordsPerSecond, destinationConf, location: 'bucket' };
+    return startReplay(this.stores, accountId, jobId, replay)!.id;
+  }
+
+  /** Ids of the events that lie in the folder of a replay, in order of offset, repeated if they lie twice. */
+  replayed(replayId: number, location = 'bucket'): string[] {
+    return idsIn(
+      [...this.places.at(location).objects.values()].filter(
+        ({ key, metadata }) =>
+          metadata.replayId === replayId && key.startsWith(`replay-${replayId}/`),
+      ),
+    );
+  }
+
   /** Appends events of an account; their ids say in which order they came. */
   produce(accountId: string, count: number, facts: Partial<EventFacts> = {}): Produced[] {
     return Array.from({ length: count }, () => {
@@ -172,10 +197,11 @@ export class BatcherWorld {
 
   /** Ids of the events that lie at a place for a job, in order of key, repeated if they lie twice. */
   delivered(jobId: number, location = 'bucket'): string[] {
-    return [...this.places.at(location).objects.values()]
-      .filter(({ metadata }) => metadata.jobId === jobId)
-      .toSorted((a, b) => a.metadata.firstOffset - b.metadata.firstOffset)
-      .flatMap(({ lines }) => lines.map((line) => String(line['AuditLogID'])));
+    return idsIn(
+      [...this.places.at(location).objects.values()].filter(({ metadata }) =>
+        isOf(jobId, metadata),
+      ),
+    );
   }
 
   /** Ids of the events that a job must get: those of its account since its start. */
@@ -220,7 +246,7 @@ export class BatcherWorld {
     const seen = new Set<string>();
     for (const { objects } of this.places.places.values()) {
       for (const { location, key, lines, metadata } of objects.values()) {
-        if (metadata.jobId !== jobId) continue;
+        if (!isOf(jobId, metadata)) continue;
         const folder = `${location}/${key.slice(0, key.lastIndexOf('/'))}`;
         for (const id of lines.map((line) => String(line['AuditLogID']))) {
           const isTwice = seen.has(`${folder} ${id}`) && !this.#wasCut(jobId, id);
@@ -254,6 +280,17 @@ export class BatcherWorld {
   cursor(jobId: number, partition = 0): number | undefined {
     return this.stores.partition(this.topic.topic, partition)?.cursors.get(jobId)?.cursor;
   }
+}
+
+/** True for the objects of the job itself, which those of its replays are no part of. */
+function isOf(jobId: number, { jobId: of, replayId }: KeptObject['metadata']): boolean {
+  return of === jobId && replayId === undefined;
+}
+
+function idsIn(objects: readonly KeptObject[]): string[] {
+  return objects
+    .toSorted((a, b) => a.metadata.firstOffset - b.metadata.firstOffset)
+    .flatMap(({ lines }) => lines.map((line) => String(line['AuditLogID'])));
 }
 
 /** One batcher process, which can be killed at any moment. */

@@ -58,6 +58,8 @@ export class MemoryTopic {
   /** While set, reads find nothing, and bounds and appends reject. */
   unavailable = false;
   /** Told of each read before it looks, from where. */
+  /** What a read of records takes. */
+  readMs = 0;
   beforeRead: (at: { partition: number; position: number }) => void = () => undefined;
   readonly #partitions: MemoryPartition[];
   readonly #maxRecordBytes: number;
@@ -328,6 +330,7 @@ class MemoryReader implements PartitionReader {
     try {
       this.#throwIfOutOfRange();
       if (this.#isAtEnd()) await this.#wait();
+      else if (this.#broker.readMs > 0) await this.#clock.sleep(this.#broker.readMs);
       return this.#take();
     } finally {
       this.#isReading = false;

@@ -10,7 +10,7 @@ export interface BatchLimits {
 }
 
 /** Why a batch was closed; a label of the metrics. */
-export type CloseReason = 'bytes' | 'records' | 'age' | 'memory' | 'retention' | 'plan';
+export type CloseReason = 'bytes' | 'records' | 'age' | 'memory' | 'retention' | 'plan' | 'end';
 
 /** Open lines of one job in one partition. */
 export class Batch {

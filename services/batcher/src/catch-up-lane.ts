@@ -1,14 +1,17 @@
-import { OffsetOutOfRangeError, type PartitionReader, type ReadResult } from '@trailpush/core';
+import { OffsetOutOfRangeError, type ReadResult } from '@trailpush/core';
 import type { FencedProgress } from './fenced-progress.ts';
 import type { Render } from './render.ts';
 import { isCut } from './live-lane.ts';
 import { Renders } from './renders.ts';
+import { SeekingReader } from './seeking-reader.ts';
 import type { Shared } from './shared.ts';
 import { sweep, type Routes, type Taker } from './sweep.ts';
 import type { Track } from './track.ts';
 import { Wakeup } from './wakeup.ts';
 
 const IDLE_WAIT_MS = 1000;
+/** From this distance on, in offsets, one sweep does not do for those furthest behind and those nearest. */
+const FAR_APART = 20_000;
 
 /** What the lane needs of its partition. */
 export interface CatchUpOwner {
@@ -28,19 +31,20 @@ export interface CatchUpOwner {
 /**
  * The second reader of a partition, for jobs that are behind: it sweeps up from the lowest place that
  * anybody needs, serves everyone that it passes, and hands a job to the live lane when it has come as far.
+ * While somebody is far ahead of that sweep, every other read is for who is furthest ahead: a job that is
+ * a minute late must not wait for the replay of a week.
  */
 export class CatchUpLane {
   readonly #owner: CatchUpOwner;
   readonly #shared: Shared;
-  readonly #partition: number;
   readonly #signal: AbortSignal;
   readonly #wakeup = new Wakeup();
   readonly #renders: Renders;
   /** Set by `wake`, which may come while the lane is not waiting. */
   #isWoken = false;
-  #reader: PartitionReader | undefined;
-  /** Where the reader stands; it is opened anew to go anywhere else. */
-  #readerAt = -1;
+  readonly #furthestBehind: SeekingReader;
+  readonly #furthestAhead: SeekingReader;
+  #isTurnOfAhead = false;
 
   constructor(options: {
     owner: CatchUpOwner;
@@ -50,8 +54,10 @@ export class CatchUpLane {
   }) {
     this.#owner = options.owner;
     this.#shared = options.shared;
-    this.#partition = options.partition;
     this.#signal = options.signal;
+    const { log } = options.shared;
+    this.#furthestBehind = new SeekingReader(log, options.partition);
+    this.#furthestAhead = new SeekingReader(log, options.partition);
     this.#renders = new Renders(options.owner, options.shared);
   }
 
@@ -62,12 +68,12 @@ export class CatchUpLane {
 
   /** Runs until the partition is given up. */
   async run(): Promise<void> {
-    const close = () => void this.#reader?.close().catch(() => undefined);
+    const close = () => void this.#closeReaders().catch(() => undefined);
     this.#signal.addEventListener('abort', close, { once: true });
     try {
       while (!this.#signal.aborted) {
         if ((await this.#step()) || this.#takeWake()) continue;
-        await this.#closeReader();
+        await this.#closeReaders();
         await this.#wakeup.wait(this.#signal, { clock: this.#shared.clock, ms: IDLE_WAIT_MS });
       }
     } catch (error) {
@@ -76,7 +82,7 @@ export class CatchUpLane {
       this.#signal.removeEventListener('abort', close);
       this.#renders.abandon();
       this.#shared.budget.endOverdraft(this);
-      await this.#closeReader();
+      await this.#closeReaders();
     }
   }
 
@@ -87,15 +93,15 @@ export class CatchUpLane {
     return isWoken;
   }
 
-  /** Reads once for those who are furthest behind. False: there is nothing to do. */
+  /** Reads once for somebody, and sweeps. False: there is nothing to do. */
   async #step(): Promise<boolean> {
     this.#handOver();
     await this.#renders.openWanted(this.#signal);
     await this.#makeRoom();
-    let from = Number.POSITIVE_INFINITY;
-    for (const { position } of this.#needy()) from = Math.min(from, position);
-    if (this.#signal.aborted || from === Number.POSITIVE_INFINITY) return false;
-    const result = await this.#read(from);
+    const next = this.#next();
+    if (this.#signal.aborted || !next) return false;
+    const { reader, from } = next;
+    const result = await this.#read(reader, from);
     if (!result) return true;
     const { progress } = this.#owner;
     const setAside = await progress.setAsideIn(from, result.nextOffset - 1);
@@ -104,6 +110,21 @@ export class CatchUpLane {
     await this.#renders.finishDone();
     this.#handOver();
     return true;
+  }
+
+  /** Where to read on, and with which reader. Undefined: nobody needs anything. */
+  #next(): { reader: SeekingReader; from: number } | undefined {
+    let lowest = Number.POSITIVE_INFINITY;
+    let highest = Number.NEGATIVE_INFINITY;
+    for (const { position } of this.#needy()) {
+      lowest = Math.min(lowest, position);
+      highest = Math.max(highest, position);
+    }
+    if (lowest === Number.POSITIVE_INFINITY) return undefined;
+    this.#isTurnOfAhead = !this.#isTurnOfAhead && highest - lowest > FAR_APART;
+    return this.#isTurnOfAhead
+      ? { reader: this.#furthestAhead, from: highest }
+      : { reader: this.#furthestBehind, from: lowest };
   }
 
   async #sweep(
@@ -127,7 +148,7 @@ export class CatchUpLane {
     });
     const readUpToMs = records.at(-1)?.timestampMs;
     for (const taker of takers) {
-      if (taker.sweeping && isDone) taker.position = nextOffset;
+      if (taker.sweeping && isDone) taker.position = Math.min(nextOffset, taker.end);
       taker.sweeping = false;
       if (!('track' in taker)) taker.readUpToMs = readUpToMs ?? taker.readUpToMs;
     }
@@ -161,17 +182,10 @@ export class CatchUpLane {
     for (const track of this.#owner.tracks) if (isFed(track)) yield track;
   }
 
-  async #read(from: number): Promise<ReadResult | undefined> {
-    if (!this.#reader || this.#readerAt !== from) {
-      await this.#closeReader();
-      this.#reader = this.#shared.log.openReader(this.#partition, from);
-    }
+  async #read(reader: SeekingReader, from: number): Promise<ReadResult | undefined> {
     try {
-      const result = await this.#reader.read();
-      this.#readerAt = result.nextOffset;
-      return result;
+      return await reader.read(from);
     } catch (error) {
-      await this.#closeReader();
       if (!(error instanceof OffsetOutOfRangeError)) throw error;
       await this.#lost(error);
       return undefined;
@@ -193,25 +207,23 @@ export class CatchUpLane {
     }
   }
 
-  /** Tracks that came as far as the live lane, or further, go on there with all that they hold. */
   #handOver(): void {
     const horizon = this.#owner.liveHorizon();
-    for (const track of this.#owner.tracks) {
-      if (isFed(track) && track.position >= horizon) track.attach();
-    }
+    for (const track of this.#owner.tracks) if (isServed(track)) track.handOver(horizon);
   }
 
-  async #closeReader(): Promise<void> {
-    const reader = this.#reader;
-    this.#reader = undefined;
-    this.#readerAt = -1;
-    await reader?.close();
+  async #closeReaders(): Promise<void> {
+    await Promise.all([this.#furthestBehind.close(), this.#furthestAhead.close()]);
   }
 }
 
 /** A job that fails reads no further than its open plans: they are what it can send. */
-function isFed(track: Track): boolean {
+function isServed(track: Track): boolean {
   return track.lane === 'catch-up' && !track.blocked && !track.isHeldUp;
+}
+
+function isFed(track: Track): boolean {
+  return isServed(track) && track.isDue && track.position < track.end;
 }
 
 function routesOf(takers: readonly (Track | Render)[]): Routes {

@@ -1,5 +1,6 @@
-import type { ObjectToPut, ParsedDestination, Plan } from '@trailpush/core';
+import type { Job, ObjectToPut, Plan } from '@trailpush/core';
 import type { Batch, CloseReason } from './batch.ts';
+import type { JobPlace } from './open-job.ts';
 import type { Payload, PayloadBuilder } from './payload.ts';
 import { addressOf, makePlan } from './plan.ts';
 import type { Track } from './track.ts';
@@ -152,7 +153,7 @@ export class Delivery {
   /**
    * A job that was given another place takes its open plans along. False: the job must be reloaded.
    */
-  async moveTo(place: ParsedDestination, track: Track, shared: Shared): Promise<boolean> {
+  async moveTo(place: JobPlace, track: Track, shared: Shared): Promise<boolean> {
     const { plan } = this;
     if (!plan) return false;
     const at = { ownership: track.progress.ownership, place, shared };
@@ -179,7 +180,7 @@ export class Delivery {
       bodyBytes: this.#payload.wireBytes,
       contentType: builder.contentType,
       metadata: {
-        jobId: plan.jobId,
+        ...namesOf(track.open.job),
         topic: track.progress.ownership.topic,
         partition: plan.partition,
         firstOffset: plan.first,
@@ -211,6 +212,11 @@ export class Delivery {
     if (waitMs > 0) await shared.clock.sleep(waitMs, signal);
     this.#lastAttemptAtMs = shared.clock.monotonic();
   }
+}
+
+/** An object of a replay holds events of the job that it repeats. */
+function namesOf({ id, replay }: Job): { jobId: number; replayId?: number } {
+  return replay ? { jobId: replay.ofJobId, replayId: id } : { jobId: id };
 }
 
 function folderOf(key: string): string {

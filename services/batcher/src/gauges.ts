@@ -97,7 +97,8 @@ function stateOf(open: OpenJob, standing: Standing | undefined): State {
 
 /** Adds what a track owes to what its job owes elsewhere. */
 function addTo(standings: Map<number, Standing>, track: Track, live: Partition['live']): void {
-  if (!track.known) return;
+  // A replay is as late as somebody wanted it to be.
+  if (!track.known || track.open.job.replay) return;
   const lagEvents = Math.max(0, live.logEnd - (track.owedFrom ?? live.position));
   if (lagEvents === 0) return;
   const oldestMs = oldestOf(track, live);

@@ -2,7 +2,7 @@ import { messageOf, type Clock, type Job, type JobStore, type Logger } from '@tr
 import type { Destination, ParsedDestination } from '@trailpush/core';
 import type { ContentCompiler } from './content.ts';
 import { JobHealth } from './job-health.ts';
-import { batchLimits, type OpenJob, type Service } from './open-job.ts';
+import { batchLimits, placeOf, type OpenJob, type Service } from './open-job.ts';
 
 /** Opens what a job's destination_conf names. Throws when the conf is not acceptable (any more). */
 export type OpenDestination = (job: Job) => {
@@ -113,7 +113,8 @@ export class JobSet {
     if (known && conf === job.spec.destinationConf.reveal()) {
       return { content, place: known.place, destination: known.destination };
     }
-    return { content, ...openDestination(job) };
+    const { place, destination } = openDestination(job);
+    return { content, place: placeOf(job, place), destination };
   }
 
   #close(service: Service | undefined): void {

@@ -8,11 +8,17 @@ const DEFAULT_MAX_AGE_MS = 30_000;
 /** Also an operator's ceiling: a larger `max_upload_bytes` has no effect. */
 const MAX_PAYLOAD_BYTES = 64 * 1024 * 1024;
 
+/** Where the objects of a job go, and under which names. */
+export interface JobPlace extends ParsedDestination {
+  /** Begins each of its idempotency keys; empty but for replays. */
+  readonly idempotencyPrefix: string;
+}
+
 /** What it takes to serve a job. */
 export interface Service {
   readonly content: Content;
   /** Parsed anew with each revision, so that a repaired credential frees a stuck plan. */
-  readonly place: ParsedDestination;
+  readonly place: JobPlace;
   readonly destination: Destination;
 }
 
@@ -28,6 +34,15 @@ export interface OpenJob {
    * all the same: else the live lane would leave it behind without a trace.
    */
   readonly service: Service | undefined;
+}
+
+/** A replay has a folder of its own below its destination's. */
+export function placeOf({ id, replay }: Job, place: ParsedDestination): JobPlace {
+  if (!replay) return { ...place, idempotencyPrefix: '' };
+  const folder = `replay-${id}`;
+  const { pathTemplate: path } = place;
+  const pathTemplate = path === '' ? folder : `${path}/${folder}`;
+  return { ...place, pathTemplate, idempotencyPrefix: `${folder}-` };
 }
 
 /** Limits of a job's batches; 0 means the default. */

@@ -9,9 +9,11 @@ import { FencedProgress } from './fenced-progress.ts';
 import { isCut, LiveLane, type LiveOwner } from './live-lane.ts';
 import type { OpenJob } from './open-job.ts';
 import { relievePressure } from './pressure.ts';
+import { settleReplays } from './replay-track.ts';
 import type { Shared } from './shared.ts';
 import type { Routes } from './sweep.ts';
-import type { Track, TrackOwner } from './track.ts';
+import type { TrackOwner } from './track-owner.ts';
+import type { Track } from './track.ts';
 import { Tracks } from './tracks.ts';
 
 /** A failing job is served apart after this time at the latest; before, its open batch may still grow. */
@@ -138,7 +140,7 @@ export class Partition implements LiveOwner, CatchUpOwner, TrackOwner {
   async lostToRetention(track: Track, error: OffsetOutOfRangeError): Promise<void> {
     const { topic } = this.progress.ownership;
     const { jobId, position: from } = track;
-    const to = error.start;
+    const to = Math.min(error.start, track.end);
     const gap = {
       ...{ jobId, topic, partition: this.#partition, from, to },
       reason: 'the log no longer held these offsets when the job came to read them',
@@ -198,6 +200,7 @@ export class Partition implements LiveOwner, CatchUpOwner, TrackOwner {
       }
       return standing;
     });
+    await settleReplays(this.tracks, this.#shared);
     return lowest;
   }
 

@@ -1,5 +1,6 @@
-import type { ClaimedPartition, ParsedDestination, Plan } from '@trailpush/core';
+import type { ClaimedPartition, Plan } from '@trailpush/core';
 import { idempotencyKey, NAME_CHOICES, objectName } from './object-name.ts';
+import type { JobPlace } from './open-job.ts';
 import { ENCODER_VERSION } from './payload.ts';
 import type { Shared } from './shared.ts';
 
@@ -24,18 +25,19 @@ export type PlanContent = Pick<
 /** What names depend on besides the plan itself. */
 export interface PlanPlace {
   readonly ownership: ClaimedPartition;
-  readonly place: ParsedDestination;
+  readonly place: JobPlace;
   readonly shared: Shared;
 }
 
 /** A plan under the `choice`-th of its names. */
 export function makePlan(content: PlanContent, at: PlanPlace, choice: number): Plan {
   const { topic, partition, incarnation } = at.ownership;
+  const digest = idempotencyKey({ ...content, topic, partition, incarnation });
   return {
     ...content,
     partition,
     ...addressOf({ ...content, partition }, at, choice),
-    idempotencyKey: idempotencyKey({ ...content, topic, partition, incarnation }),
+    idempotencyKey: at.place.idempotencyPrefix + digest,
     encoderVersion: ENCODER_VERSION,
     confirmed: false,
   };

@@ -6,7 +6,8 @@ import { ENCODER_VERSION, PayloadBuilder } from './payload.ts';
 import { makePlan } from './plan.ts';
 import type { Shared } from './shared.ts';
 import type { Taker } from './sweep.ts';
-import type { Lane, Track } from './track.ts';
+import type { Lane } from './track-owner.ts';
+import type { Track } from './track.ts';
 
 /** The payload under a plan is not what was promised: somebody must look before anything is put. */
 export class PayloadMismatchError extends Error {}
@@ -78,8 +79,13 @@ export class Render implements Taker {
     return !this.#signal.aborted && this.delivery.wantsBody;
   }
 
+  /** Behind the last offset of its plan. */
+  get end(): number {
+    return this.plan.last + 1;
+  }
+
   get done(): boolean {
-    return this.position > this.plan.last;
+    return this.position >= this.end;
   }
 
   /** What was set aside after the plan was made is in its payload. */

@@ -8,7 +8,7 @@ import { isAborted, unlessAborted } from './abort.ts';
 import type { Content } from './content.ts';
 import type { FencedProgress } from './fenced-progress.ts';
 import type { Shared } from './shared.ts';
-import type { Lane } from './track.ts';
+import type { Lane } from './track-owner.ts';
 
 /** Something that wants records of one account as lines. */
 export interface Taker {

@@ -7,24 +7,10 @@ import type { FencedProgress } from './fenced-progress.ts';
 import type { OpenJob, Service } from './open-job.ts';
 import type { Shared } from './shared.ts';
 import type { Taker } from './sweep.ts';
+import type { Lane, TrackOptions, TrackOwner } from './track-owner.ts';
 
 /** Batches of one job and partition that may be under way at once. */
 export const MAX_OPEN_PLANS = 4;
-
-/** Who serves the job here; `none` while it is not served, or not yet known how far it is. */
-export type Lane = 'live' | 'catch-up' | 'none';
-
-/** What a track tells its partition. */
-export interface TrackOwner {
-  /** Everything below was offered to all attached tracks. */
-  livePosition(): number;
-  /** Up to here the live lane is looking right now: from here on a track may join it. */
-  liveHorizon(): number;
-  /** The catch-up lane has something to do. */
-  wakeCatchUp(): void;
-  /** What is stored differs from what this track believes, or its delivery broke. */
-  deliveryEnded(track: Track, error: unknown): void;
-}
 
 /**
  * One job in one partition: the offset it stands at, its open batch, and its deliveries in order.
@@ -59,12 +45,7 @@ export class Track implements Taker {
   readonly #owner: TrackOwner;
   #stop = new AbortController();
 
-  constructor(options: {
-    open: OpenJob;
-    progress: FencedProgress;
-    shared: Shared;
-    owner: TrackOwner;
-  }) {
+  constructor(options: TrackOptions) {
     this.jobId = options.open.job.id;
     this.open = options.open;
     this.progress = options.progress;
@@ -89,6 +70,16 @@ export class Track implements Taker {
 
   get signal(): AbortSignal {
     return this.#stop.signal;
+  }
+
+  /** Behind the last offset that it wants: a replay ends, a job does not. */
+  get end(): number {
+    return Number.POSITIVE_INFINITY;
+  }
+
+  /** False while the catch-up lane must not feed it on, to keep its pace. */
+  get isDue(): boolean {
+    return true;
   }
 
   /** True while its destination fails and there is something to probe it with. */
@@ -180,7 +171,9 @@ export class Track implements Taker {
     this.blocked = this.deliveries.length > 0;
   }
 
-  attach(): void {
+  /** Goes on in the live lane, with all that it holds, when it has come as far. */
+  handOver(horizon: number): void {
+    if (this.position < horizon) return;
     this.lane = 'live';
     this.sweeping = false;
   }
@@ -229,9 +222,13 @@ export class Track implements Taker {
     const lastPlan = plans.at(-1);
     this.position = lastPlan ? lastPlan.last + 1 : (row?.cursor ?? this.progress.liveFrom);
     if (!this.open.service) return;
-    this.lane = this.position < this.#owner.liveHorizon() ? 'catch-up' : 'live';
+    this.lane = this.laneAt(this.#owner.liveHorizon());
     for (const delivery of this.deliveries) this.#run(delivery);
     this.#owner.wakeCatchUp();
+  }
+
+  protected laneAt(horizon: number): Lane {
+    return this.position < horizon ? 'catch-up' : 'live';
   }
 
   /** The stored cursor after a confirmation: what lies below it is done. */

@@ -3,7 +3,9 @@ import type { FencedProgress, Standing } from './fenced-progress.ts';
 import type { OpenJob } from './open-job.ts';
 import type { Shared } from './shared.ts';
 import type { Routes } from './sweep.ts';
-import { Track, type Lane, type TrackOwner } from './track.ts';
+import { ReplayTrack } from './replay-track.ts';
+import type { Lane, TrackOwner } from './track-owner.ts';
+import { Track } from './track.ts';
 
 /** The jobs' tracks in one partition. */
 export class Tracks implements Iterable<Track> {
@@ -33,7 +35,7 @@ export class Tracks implements Iterable<Track> {
     const plansOf = Map.groupBy(plans, ({ jobId }) => jobId);
     for (const open of jobs) {
       const track = this.#add(open);
-      track.restore(this.#progress.rows.get(track.jobId), plansOf.get(track.jobId) ?? []);
+      track?.restore(this.#progress.rows.get(open.job.id), plansOf.get(open.job.id) ?? []);
     }
     this.#reroute();
   }
@@ -53,8 +55,10 @@ export class Tracks implements Iterable<Track> {
     const revised: Promise<void>[] = [];
     for (const [jobId, open] of jobs) {
       const track = this.#tracks.get(jobId);
-      if (!track) added.push(this.#add(open));
-      else if (track.open.job.contentRevision === open.job.contentRevision) {
+      if (!track) {
+        const newcomer = this.#add(open);
+        if (newcomer) added.push(newcomer);
+      } else if (track.open.job.contentRevision === open.job.contentRevision) {
         if (track.open !== open) this.#reviseTrack(track, open);
       } else {
         // Where another content takes effect depends on what is stored.
@@ -111,13 +115,19 @@ export class Tracks implements Iterable<Track> {
     return this.#tracks.get(track.jobId) === track;
   }
 
-  #add(open: OpenJob): Track {
-    const track = new Track({
+  /** Undefined for a replay that has nothing to do here. */
+  #add(open: OpenJob): Track | undefined {
+    const { topic, partition } = this.#progress.ownership;
+    const { replay } = open.job;
+    const range = replay?.ranges.find((of) => of.partition === partition);
+    if (replay && (replay.topic !== topic || !range)) return undefined;
+    const options = {
       open,
       progress: this.#progress,
       shared: this.#shared,
       owner: this.#owner,
-    });
+    };
+    const track = range ? new ReplayTrack(options, range) : new Track(options);
     this.#tracks.set(track.jobId, track);
     return track;
   }

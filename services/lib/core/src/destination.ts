@@ -17,6 +17,8 @@ export interface ObjectToPut {
 /** What an object says about itself, as object metadata or headers. */
 export interface ObjectMetadata {
   readonly jobId: number;
+  /** Set for an object of a replay. */
+  readonly replayId?: number;
   readonly topic: string;
   readonly partition: number;
   readonly firstOffset: number;

@@ -56,6 +56,7 @@ function headersOf(object: Upload, options: HttpPostOptions): Map<string, string
   headers.set('Idempotency-Key', `"${object.idempotencyKey}"`);
   if (metadata === undefined) return headers;
   headers.set('Trailpush-Job-Id', metadata.jobId);
+  if (metadata.replayId !== undefined) headers.set('Trailpush-Replay-Id', metadata.replayId);
   headers.set('Trailpush-Partition', metadata.partition);
   headers.set('Trailpush-First-Offset', metadata.firstOffset);
   headers.set('Trailpush-Last-Offset', metadata.lastOffset);

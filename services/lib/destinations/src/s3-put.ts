@@ -136,6 +136,7 @@ function createClient(options: S3PutOptions, deps: DestinationDeps): S3Client {
 function metadataOf(metadata: ObjectMetadata): Record<string, string> {
   return {
     'job-id': String(metadata.jobId),
+    ...(metadata.replayId === undefined ? {} : { 'replay-id': String(metadata.replayId) }),
     topic: metadata.topic,
     partition: String(metadata.partition),
     'first-offset': String(metadata.firstOffset),
