@@ -57,9 +57,9 @@ export class MemoryTopic {
   readonly maxReadRecords: number;
   /** While set, reads find nothing, and bounds and appends reject. */
   unavailable = false;
-  /** Told of each read before it looks, from where. */
   /** What a read of records takes. */
   readMs = 0;
+  /** Told of each read before it looks, from where. */
   beforeRead: (at: { partition: number; position: number }) => void = () => undefined;
   readonly #partitions: MemoryPartition[];
   readonly #maxRecordBytes: number;

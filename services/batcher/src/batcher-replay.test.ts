@@ -55,7 +55,7 @@ describe('a replay', () => {
   it('takes no part in what comes after its end, and the job misses nothing meanwhile', async () => {
     const { job } = await deliveredJob();
     const id = world.startReplay(job.id, [{ partition: 0, from: 0, to: 100 }], {
-      maxRecordsPerSecond: 10,
+      maxRecordsPerSecond: 5,
     });
     for (let i = 0; i < 10; i++) {
       world.produce('acme', 10);
@@ -178,11 +178,11 @@ describe('a replay', () => {
     world.createJob({ accountId: 'long', place: 'long' });
     const short = world.createJob({ accountId: 'short', place: 'short' });
     await world.start();
-    world.produce('long', 60_000);
+    world.produce('long', 25_000);
     await world.advance(40_000);
     const [long] = world.stores.jobs.keys();
-    world.topic.readMs = 100;
-    const id = world.startReplay(long!, [{ partition: 0, from: 0, to: 60_000 }], {
+    world.topic.readMs = 400;
+    const id = world.startReplay(long!, [{ partition: 0, from: 0, to: 25_000 }], {
       place: 'archive',
     });
     world.updateJob(short.id, { enabled: false });
@@ -195,6 +195,6 @@ describe('a replay', () => {
     });
     expect(stateOf(id)).toBe('running');
     await completed(id);
-    expect(world.replayed(id, 'archive')).toHaveLength(60_000);
+    expect(world.replayed(id, 'archive')).toHaveLength(25_000);
   });
 });
