@@ -46,6 +46,10 @@ const REFUSED: readonly (readonly [environment: Record<string, string>, line: Re
     { TRAILPUSH_MAX_RECORD_BYTES: '100000000' },
     /TRAILPUSH_MAX_RECORD_BYTES .*TRAILPUSH_MEMORY_BUDGET_BYTES/,
   ],
+  [
+    { TRAILPUSH_GOOGLE_KEY_FILE: notAFolder },
+    /TRAILPUSH_GOOGLE_KEY_FILE must name the JSON key of a service account.*no JSON object/,
+  ],
   [{ TRAILPUSH_DATA: notAFolder }, /data folder .*TRAILPUSH_DATA/],
   [{ TRAILPUSH_HOST: '192.0.2.1' }, /cannot listen on 192\.0\.2\.1 port 0 .*TRAILPUSH_HOST/],
 ];

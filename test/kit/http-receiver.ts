@@ -26,6 +26,7 @@ export interface HttpReceiverOptions {
 
 export interface ReceiverAnswer {
   readonly status: number;
+  readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
 }
 
@@ -56,7 +57,7 @@ export class HttpReceiver {
         const answer = options.answer?.(received) ?? { status: 200 };
         const isGood = answer.status >= 200 && answer.status < 300;
         if (isGood && (proceeds || fault.store === true)) receiver.received.push(received);
-        if (proceeds) response.writeHead(answer.status).end(answer.body);
+        if (proceeds) response.writeHead(answer.status, answer.headers).end(answer.body);
         else playAnswer(fault, response);
       };
       serve().catch(() => request.socket.destroy());

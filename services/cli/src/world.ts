@@ -1,5 +1,14 @@
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Clock, Dataset, Logger, RecordLog } from '@trailpush/core';
+import {
+  type Clock,
+  ConfigError,
+  type Dataset,
+  type Logger,
+  messageOf,
+  type RecordLog,
+  Secret,
+} from '@trailpush/core';
 import {
   confluentEncoder,
   datasets,
@@ -9,7 +18,7 @@ import {
   WriterSchemas,
   type EventEncoder,
 } from '@trailpush/datasets';
-import { parseCidrs, type DestinationPolicy } from '@trailpush/destinations';
+import { checkGoogleKey, parseCidrs, type DestinationPolicy } from '@trailpush/destinations';
 import {
   ensureTopic,
   lockDataFolder,
@@ -116,5 +125,20 @@ export function destinationPolicy(config: Config): DestinationPolicy {
   return {
     allowPrivate: parseCidrs(config.allowPrivateDestinations.join(',')),
     fileRoot: config.fileRoot,
+    googleKey: readGoogleKey(config.googleKeyFile),
   };
+}
+
+/** @throws ConfigError when the file cannot be read, or is no key of a service account */
+function readGoogleKey(file: string | undefined): Secret | undefined {
+  if (file === undefined) return undefined;
+  try {
+    const key = new Secret(readFileSync(file, 'utf8'));
+    checkGoogleKey(key);
+    return key;
+  } catch (error) {
+    throw new ConfigError(
+      `TRAILPUSH_GOOGLE_KEY_FILE must name the JSON key of a service account, but ${file}: ${messageOf(error)}`,
+    );
+  }
 }

@@ -5,3 +5,4 @@ export { openDestination } from './open-destination.ts';
 export type { DestinationPolicy } from './policy.ts';
 export { DESTINATION_KINDS, parseDestination } from './registry.ts';
 export { redactConf, restoreConf } from './secrets.ts';
+export { checkGoogleKey } from './service-account.ts';

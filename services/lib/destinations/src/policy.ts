@@ -1,3 +1,5 @@
+import type { Secret } from '@trailpush/core';
+
 import { type Address, type Cidr, cidrContains, isPublic, parseAddress } from './address.ts';
 import { invalidConf } from './conf.ts';
 
@@ -7,6 +9,8 @@ export interface DestinationPolicy {
   readonly allowPrivate: readonly Cidr[];
   /** Absolute folder below which `file://` destinations lie (`TRAILPUSH_FILE_ROOT`); undefined: none. */
   readonly fileRoot: string | undefined;
+  /** JSON key of the service account for `gs://` without credentials (`TRAILPUSH_GOOGLE_KEY_FILE`). */
+  readonly googleKey?: Secret | undefined;
 }
 
 /** Which addresses a connection of one destination may be made to. */

@@ -1,6 +1,8 @@
 import { splitConf, invalidConf } from './conf.ts';
+import { azure } from './azure.ts';
 import { datadog } from './datadog.ts';
 import { file } from './file.ts';
+import { gs } from './gs.ts';
 import { http, https } from './https.ts';
 import type { DestinationKind, OpenableDestination } from './kind.ts';
 import type { DestinationPolicy } from './policy.ts';
@@ -14,6 +16,8 @@ import { sumo } from './sumo.ts';
 export const DESTINATION_KINDS: readonly DestinationKind[] = [
   s3,
   r2,
+  azure,
+  gs,
   https,
   http,
   splunk,

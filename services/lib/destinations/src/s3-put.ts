@@ -5,17 +5,13 @@ import { crc32 } from 'node:zlib';
 
 import { PutObjectCommand, S3Client, S3ServiceException } from '@aws-sdk/client-s3';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
-import type { ObjectMetadata } from '@trailpush/core';
 
-import { type ConnectionLimits, createGuardedAgent } from './address-guard.ts';
+import { createGuardedAgent } from './address-guard.ts';
 import type { DestinationDeps, Outcome, Upload, Uploader } from './kind.ts';
 import type { NetworkTarget } from './policy.ts';
 import type { S3Credentials } from './s3.ts';
+import { metadataOf, STORE_DEADLINE_MS, STORE_LIMITS } from './store-put.ts';
 import { parseRetryAfter, s3Verdict } from './verdict.ts';
-
-/** Stores may take their time to make an object durable before they answer. */
-const LIMITS: ConnectionLimits = { connectMs: 5_000, tlsMs: 5_000, silenceMs: 30_000 };
-const DEADLINE_MS = 300_000;
 
 const silent = (): void => undefined;
 const SILENT = { debug: silent, info: silent, warn: silent, error: silent };
@@ -35,7 +31,7 @@ export interface S3PutOptions {
 export function openS3Put(options: S3PutOptions, deps: DestinationDeps): Uploader {
   const client = createClient(options, deps);
   return {
-    deadlineMs: DEADLINE_MS,
+    deadlineMs: STORE_DEADLINE_MS,
     async upload(object, signal) {
       try {
         const output = await client.send(commandFor(object, options), { abortSignal: signal });
@@ -66,7 +62,7 @@ function commandFor(object: Upload, { bucket, isAws, encrypted }: S3PutOptions):
     ContentLength: object.bodyBytes,
     // No Content-Encoding: HTTP clients would unpack the object under its .gz name.
     ContentType: 'application/gzip',
-    ...(object.metadata === undefined ? {} : { Metadata: metadataOf(object.metadata) }),
+    Metadata: metadataOf(object.metadata, '-'),
     // AWS keeps it with the object; other stores answer 501 to it, or do not look at it. There the signed
     // SHA-256 of the body, which goes to all, makes a flipped bit an error.
     ...(isAws ? { ChecksumCRC32: crc32Of(object.body) } : {}),
@@ -102,7 +98,7 @@ function crc32Of(body: readonly Uint8Array[]): string {
  */
 function createClient(options: S3PutOptions, deps: DestinationDeps): S3Client {
   const { target, region, credentials, isAws } = options;
-  const agent = createGuardedAgent(target, LIMITS, deps.logger);
+  const agent = createGuardedAgent(target, STORE_LIMITS, deps.logger);
   return new S3Client({
     endpoint: target.url.origin,
     region,
@@ -131,18 +127,6 @@ function createClient(options: S3PutOptions, deps: DestinationDeps): S3Client {
     // Without a logger the SDK writes to the console, and with one it logs requests with their headers.
     logger: SILENT,
   });
-}
-
-function metadataOf(metadata: ObjectMetadata): Record<string, string> {
-  return {
-    'job-id': String(metadata.jobId),
-    ...(metadata.replayId === undefined ? {} : { 'replay-id': String(metadata.replayId) }),
-    topic: metadata.topic,
-    partition: String(metadata.partition),
-    'first-offset': String(metadata.firstOffset),
-    'last-offset': String(metadata.lastOffset),
-    records: String(metadata.records),
-  };
 }
 
 function judgeSuccess(status: number, etag: string | undefined): Outcome {

@@ -19,6 +19,8 @@ const SECRET_PARAMS: ReadonlyMap<string, readonly string[]> = new Map([
   ['splunk', []],
   ['datadog', []],
   ['sumo', []],
+  ['azure', ['sig']],
+  ['gs', ['credentials']],
 ]);
 const SECRET_NAME = /key|token|secret|passw|pwd|sig|auth|cred|code|session|jwt|webhook/i;
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
@@ -150,5 +152,14 @@ function identityOf(conf: Conf): string {
     .filter(({ name }) => name === 'endpoint' || name === 'account-id')
     .map(({ name, value }) => `${name}=${value.toLowerCase()}`)
     .sort();
-  return JSON.stringify([conf.scheme, conf.authority.toLowerCase(), places]);
+  const container =
+    conf.scheme === 'azure'
+      ? conf.path.split('/').slice(1, 1 + containerDepth(conf.authority))
+      : [];
+  return JSON.stringify([conf.scheme, conf.authority.toLowerCase(), container, places]);
+}
+
+/** How many segments of the path of `azure://` name the container: hosts that are addresses name no account. */
+export function containerDepth(authority: string): number {
+  return /^[\d.]+(?::\d+)?$|^\[/.test(authority) ? 2 : 1;
 }

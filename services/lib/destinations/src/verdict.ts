@@ -127,16 +127,26 @@ export function httpVerdict(status: number, retryAfterMs: number | undefined): V
   return verdictOf(HTTP_STATUS_VERDICTS.get(status) ?? classOf(status), status, retryAfterMs);
 }
 
-/**
- * A status of an object store that is no success. The body is gzip under a key that the store has
- * accepted before, so 400 and 413 are about the configuration.
- */
+/** A status and a code of S3 that are no success. */
 export function s3Verdict(
   status: number,
   code: string | undefined,
   retryAfterMs: number | undefined,
 ): Verdict {
   const byCode = code === undefined ? undefined : S3_CODE_VERDICTS.get(code);
+  return storeVerdict(status, byCode, retryAfterMs);
+}
+
+/**
+ * A status of an object store that is no success; `byCode` is what its own words mean, if they say more.
+ * The body is gzip under a key that the store has accepted before, so 400 and 413 are about the
+ * configuration.
+ */
+export function storeVerdict(
+  status: number,
+  byCode: VerdictKind | undefined,
+  retryAfterMs: number | undefined,
+): Verdict {
   const kind = byCode ?? HTTP_STATUS_VERDICTS.get(status) ?? classOf(status);
   const aboutBody = kind === 'rejected' || kind === 'too_large';
   // Success is decided by its evidence alone: here even a 200 is doubt.

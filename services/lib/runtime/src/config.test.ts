@@ -30,6 +30,7 @@ describe('loadConfig', () => {
       secretKey: undefined,
       allowPrivateDestinations: [],
       fileRoot: undefined,
+      googleKeyFile: undefined,
       memoryBudgetBytes: 134_217_728,
       maxRecordBytes: 8_388_608,
       relaxLimits: false,

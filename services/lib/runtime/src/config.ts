@@ -36,6 +36,8 @@ export interface Config {
   readonly allowPrivateDestinations: readonly string[];
   /** Absolute path; undefined: no file destinations. */
   readonly fileRoot: string | undefined;
+  /** Absolute path of a service account's JSON key; undefined: `gs://` needs credentials of its own. */
+  readonly googleKeyFile: string | undefined;
   readonly memoryBudgetBytes: number;
   readonly maxRecordBytes: number;
   readonly relaxLimits: boolean;
@@ -102,6 +104,7 @@ function toConfig(settings: Settings): Config {
     secretKey: settings.TRAILPUSH_SECRET_KEY,
     allowPrivateDestinations: Object.freeze(settings.TRAILPUSH_ALLOW_PRIVATE_DESTINATIONS),
     fileRoot: settings.TRAILPUSH_FILE_ROOT,
+    googleKeyFile: settings.TRAILPUSH_GOOGLE_KEY_FILE,
     memoryBudgetBytes,
     maxRecordBytes,
     relaxLimits: settings.TRAILPUSH_RELAX_LIMITS,

@@ -120,6 +120,10 @@ export const settingsSchema = z.object({
     .string()
     .transform((text) => resolve(text))
     .optional(),
+  TRAILPUSH_GOOGLE_KEY_FILE: z
+    .string()
+    .transform((text) => resolve(text))
+    .optional(),
   TRAILPUSH_MEMORY_BUDGET_BYTES: wholeNumber(16 * MIB, 2 ** 40, 128 * MIB).prefault(`${128 * MIB}`),
   TRAILPUSH_MAX_RECORD_BYTES: wholeNumber(1024, 512 * MIB, 8 * MIB).prefault(`${8 * MIB}`),
   TRAILPUSH_RELAX_LIMITS: flag,

@@ -107,7 +107,50 @@ const S3: readonly Answer[] = [
   ['NotImplemented', 501, 'refused', xml('NotImplemented')],
 ];
 
-const TABLES = { s3: S3, http: HTTP, splunk: SPLUNK, none: [] };
+const azureError = (code: string): { body: string } => ({
+  body: `\ufeff<?xml version="1.0"?><Error><Code>${code}</Code><Message>words</Message></Error>`,
+});
+
+const AZURE: readonly Answer[] = [
+  ...COMMON,
+  ['200', 200, 'retry', { headers: { etag: '"e"' } }],
+  ['201 without ETag', 201, 'retry', { body: '<html>log in first</html>' }],
+  ['400', 400, 'refused'],
+  ['413', 413, 'refused'],
+  ['AuthenticationFailed', 403, 'refused', azureError('AuthenticationFailed')],
+  ['ContainerNotFound', 404, 'refused', azureError('ContainerNotFound')],
+  ['Md5Mismatch', 400, 'retry', azureError('Md5Mismatch')],
+  ['ServerBusy', 503, 'throttled', azureError('ServerBusy')],
+  ['OperationTimedOut', 500, 'retry', azureError('OperationTimedOut')],
+  ['BlobImmutableDueToPolicy', 409, 'refused', azureError('BlobImmutableDueToPolicy')],
+  ['a code in a header', 409, 'refused', { headers: { 'x-ms-error-code': 'InvalidBlobType' } }],
+  ['LeaseIdMissing', 412, 'refused', azureError('LeaseIdMissing')],
+];
+
+const googleError = (reason: string, message = 'words'): { body: string } => ({
+  body: JSON.stringify({ error: { message, errors: [{ reason, message }] } }),
+});
+
+const GOOGLE: readonly Answer[] = [
+  ...COMMON,
+  ['200 of something else', 200, 'retry', { body: '<html>log in first</html>' }],
+  ['200 about another object', 200, 'retry', { body: '{"name":"x","md5Hash":"y"}' }],
+  ['400', 400, 'refused', googleError('invalid')],
+  [
+    '400 about damage',
+    400,
+    'retry',
+    googleError('invalid', 'Provided MD5 hash "a" doesn\'t match calculated MD5 hash "b".'),
+  ],
+  ['413', 413, 'refused'],
+  ['forbidden', 403, 'refused', googleError('forbidden')],
+  ['too fast, as 403', 403, 'throttled', googleError('rateLimitExceeded')],
+  ['no such bucket', 404, 'refused', googleError('notFound')],
+  ['412', 412, 'refused', googleError('conditionNotMet')],
+  ['an error that is none', 503, 'retry', { body: '{"error":"x"}' }],
+];
+
+const TABLES = { azure: AZURE, gs: GOOGLE, s3: S3, http: HTTP, splunk: SPLUNK, none: [] };
 
 /** Only for servers that can be scripted: what each answer means. */
 export function answersContract(harness: DestinationHarness): void {

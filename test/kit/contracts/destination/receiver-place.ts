@@ -6,7 +6,11 @@ import {
 } from '@trailpush/destinations';
 
 import type { Certificate } from '../../certificates.ts';
-import { HttpReceiver, type HttpReceiverOptions } from '../../http-receiver.ts';
+import {
+  HttpReceiver,
+  type HttpReceiverOptions,
+  type ReceivedRequest,
+} from '../../http-receiver.ts';
 import type { DestinationPlace } from './suite.ts';
 
 export const LOOPBACK_POLICY: DestinationPolicy = {
@@ -26,13 +30,21 @@ export function startReceiverPlace(tls: Certificate | undefined): Promise<Destin
 export async function startVendorPlace(
   options: HttpReceiverOptions,
   leadTo: (receiver: HttpReceiver) => { conf: string; parsed: OpenableDestination },
+  /** For object stores: what a request stores, and under which key. */
+  objectOf?: (request: ReceivedRequest) => readonly [key: string, body: Buffer],
 ): Promise<DestinationPlace> {
   const receiver = await HttpReceiver.start(options);
   return {
     ...leadTo(receiver),
     async stored() {
       const byKey = new Map<string, Buffer[]>();
-      for (const { headers, body } of receiver.received) {
+      for (const request of receiver.received) {
+        if (objectOf !== undefined) {
+          const [key, body] = objectOf(request);
+          byKey.set(key, [body]);
+          continue;
+        }
+        const { headers, body } = request;
         const key = String(headers['idempotency-key']).replaceAll('"', '');
         byKey.set(key, [...(byKey.get(key) ?? []), body]);
       }

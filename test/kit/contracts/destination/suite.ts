@@ -26,7 +26,7 @@ export interface DestinationPlace {
 export interface DestinationHarness {
   start(): Promise<DestinationPlace>;
   /** Whose table of answers applies; `none` when the kind does not talk to a server of ours. */
-  readonly answers: 's3' | 'http' | 'splunk' | 'none';
+  readonly answers: 's3' | 'azure' | 'gs' | 'http' | 'splunk' | 'none';
   /** True for object stores, false for receivers of POSTs. */
   readonly storesByKey: boolean;
 }
