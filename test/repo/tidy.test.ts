@@ -45,8 +45,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   log: ['core'],
   stores: ['core'],
   batcher: ['core', 'runtime', ...LIBRARIES],
+  indexer: ['core', 'runtime', ...LIBRARIES],
   api: ['core', 'runtime', 'schemas', ...LIBRARIES],
-  cli: ['core', 'runtime', 'api', 'batcher', ...LIBRARIES],
+  cli: ['core', 'runtime', 'api', 'batcher', 'indexer', ...LIBRARIES],
 };
 
 function parse(file: string): ts.SourceFile {
@@ -98,7 +99,7 @@ describe('the repository', () => {
 
   it('enters packages by their index alone', () => {
     const wrong = PRODUCTION.filter((file) =>
-      /from '(?:\.\.\/)+(?:lib|services|core|runtime|datasets|destinations|log|stores|batcher|api)\//.test(
+      /from '(?:\.\.\/)+(?:lib|services|core|runtime|datasets|destinations|log|stores|batcher|indexer|api)\//.test(
         read(file),
       ),
     );

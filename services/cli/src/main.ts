@@ -41,9 +41,10 @@ async function main(): Promise<void> {
           ...(options.data === undefined ? {} : { '--data': options.data }),
         }),
       );
-  service('up', 'all services in one process', ['api', 'batcher']);
+  service('up', 'all services in one process', ['api', 'batcher', 'indexer']);
   service('api', 'the jobs API and the ingest endpoint', ['api']);
   service('batcher', 'deliveries: from the log to the destinations of the jobs', ['batcher']);
+  service('indexer', 'the audit store: from the log to what queries read', ['indexer']);
 
   program
     .command('produce')

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { AddressInfo } from 'node:net';
 import { createApi } from '@trailpush/api';
 import { createBatcher, type Batcher } from '@trailpush/batcher';
-import { ConfigError, messageOf, type Job, type RecordLog } from '@trailpush/core';
+import { ConfigError, messageOf, type AuditStore, type Job, type RecordLog } from '@trailpush/core';
 import { LineEncoder } from '@trailpush/datasets';
 import {
   objectKey,
@@ -28,6 +28,7 @@ import {
   type RootLogger,
 } from '@trailpush/runtime';
 import type { Stores } from '@trailpush/stores';
+import { openAuditStore, openIndexer } from './audit.ts';
 import {
   destinationPolicy,
   openEvents,
@@ -39,7 +40,7 @@ import {
   type Events,
 } from './world.ts';
 
-export type ServiceName = 'api' | 'batcher';
+export type ServiceName = 'api' | 'batcher' | 'indexer';
 
 /** Where a running program can be reached, for `trailpush produce` on the same data folder. */
 export const ADDRESS_FILE = 'address';
@@ -48,6 +49,8 @@ interface World extends Base {
   readonly metrics: Metrics;
   readonly log: RecordLog;
   readonly stores: Stores;
+  /** Undefined for services that have no use for it. */
+  readonly audit: AuditStore | undefined;
   readonly secrets: ProgramSecrets;
   readonly events: Events;
   readonly policy: DestinationPolicy;
@@ -72,16 +75,21 @@ export async function runServices(
     takeDataFolder(base);
     const secrets = await openSecrets(base);
     const stores = await openStores(base, secrets);
+    const needsAudit = names.some((name) => name !== 'batcher');
+    const audit = needsAudit ? await openAuditStore(base) : undefined;
     const log = await openLog(base);
     const events = await openEvents(base);
     const policy = destinationPolicy(config);
-    const world = { ...base, metrics, log, stores, secrets, events, policy };
+    const world = { ...base, metrics, log, stores, audit, secrets, events, policy };
     lifecycle.listen();
     const batcher = names.includes('batcher') ? openBatcher(world) : undefined;
+    const indexer =
+      names.includes('indexer') && audit ? openIndexer({ ...world, audit }) : undefined;
     // First the port: when it is taken, nothing has been claimed from others. And while the batcher
     // waits for what it needs, `/readyz` says so.
     const url = await startHttp(world, names, logger);
     await batcher?.start();
+    await indexer?.start();
     const { adminTokenFile } = secrets;
     logger.info({ url, services: names, adminTokenFile }, 'trailpush is running');
   } catch (error) {

@@ -13,6 +13,7 @@ import {
   confluentEncoder,
   datasets,
   encodeEvent,
+  EntryReader,
   EVENT_SCHEMA,
   SchemaRegistry,
   WriterSchemas,
@@ -102,6 +103,8 @@ export interface Events {
   readonly datasets: ReadonlyMap<string, Dataset>;
   /** An event as the value of a record, in the framing that this installation uses. */
   readonly encode: EventEncoder;
+  /** For the indexer: one for each partition. */
+  readonly openEntryReader: () => EntryReader;
 }
 
 /** Schemas of events: from the registry when SCHEMA_REGISTRY_URL is set, else by fingerprint. */
@@ -118,7 +121,8 @@ export async function openEvents(base: Base): Promise<Events> {
   const encode = registry
     ? confluentEncoder(await registry.register(`${config.topic}-value`, EVENT_SCHEMA))
     : encodeEvent;
-  return { datasets: datasets(schemas), encode };
+  const openEntryReader = () => new EntryReader(schemas);
+  return { datasets: datasets(schemas), encode, openEntryReader };
 }
 
 export function destinationPolicy(config: Config): DestinationPolicy {

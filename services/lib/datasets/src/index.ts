@@ -8,3 +8,4 @@ export { readLines, type InputLine } from './ndjson-lines.ts';
 export { datasets } from './registry.ts';
 export { SchemaRegistry, type SchemaRegistryOptions } from './schema-registry.ts';
 export { WriterSchemas, type WriterSchemasOptions } from './writer-schemas.ts';
+export { EntryReader } from './entry-reader.ts';

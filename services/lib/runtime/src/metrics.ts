@@ -99,6 +99,36 @@ function createReadingMetrics(registry: Registry) {
   };
 }
 
+/** Of the indexer. */
+function createIndexingMetrics(registry: Registry) {
+  const registers = [registry];
+  return {
+    events: new Counter({
+      name: 'trailpush_indexer_events_total',
+      help: 'Records read by the indexer by result (stored, repeated, null_value).',
+      labelNames: ['result'] as const,
+      registers,
+    }),
+    deadLetters: new Counter({
+      name: 'trailpush_indexer_dead_letters_total',
+      help: 'Records that could not be indexed, by reason.',
+      labelNames: ['reason'] as const,
+      registers,
+    }),
+    lagRecords: new Gauge({
+      name: 'trailpush_indexer_lag_records',
+      help: 'Records between the position of the indexer and the end of the partition.',
+      labelNames: ['partition'] as const,
+      registers,
+    }),
+    gapEvents: new Counter({
+      name: 'trailpush_indexer_gap_events_total',
+      help: 'Log records that were lost to retention before they were indexed.',
+      registers,
+    }),
+  };
+}
+
 function createServingMetrics(registry: Registry) {
   const registers = [registry];
   return {
@@ -156,6 +186,7 @@ export function createMetrics(registry: Registry = new Registry()) {
     registry,
     job: createJobMetrics(registry),
     reading: createReadingMetrics(registry),
+    indexing: createIndexingMetrics(registry),
     serving: createServingMetrics(registry),
   };
 }

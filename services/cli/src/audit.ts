@@ -1,0 +1,36 @@
+import { join } from 'node:path';
+import type { AuditStore, RecordLog } from '@trailpush/core';
+import { Indexer } from '@trailpush/indexer';
+import type { Metrics } from '@trailpush/runtime';
+import { openPostgresAuditStore, openSqliteAuditStore } from '@trailpush/stores';
+import type { Base, Events } from './world.ts';
+
+/** Beside jobs and progress in PostgreSQL, else a file of its own in the data folder. */
+export async function openAuditStore(base: Base): Promise<AuditStore> {
+  const { config, clock, lifecycle, readiness } = base;
+  const logger = base.logger.child({ part: 'audit store' });
+  const opened = config.databaseUrl
+    ? await openPostgresAuditStore({ url: config.databaseUrl, clock, logger })
+    : await openSqliteAuditStore({ file: join(config.dataFolder, 'audit.db'), clock });
+  lifecycle.defer('audit store', 5000, () => opened.close());
+  readiness.add('audit store', () => opened.health());
+  return opened.store;
+}
+
+export function openIndexer(
+  world: Base & { metrics: Metrics; log: RecordLog; audit: AuditStore; events: Events },
+): Indexer {
+  const { config, clock, log, audit, events, metrics, lifecycle, readiness } = world;
+  const indexer = new Indexer({
+    log,
+    store: audit,
+    openReader: events.openEntryReader,
+    clock,
+    logger: world.logger.child({ part: 'indexer' }),
+    metrics,
+    maxRecordBytes: config.maxRecordBytes,
+  });
+  lifecycle.defer('indexer', 12_000, () => indexer.stop());
+  readiness.add('indexer', () => indexer.health());
+  return indexer;
+}

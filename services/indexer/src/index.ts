@@ -1,0 +1,1 @@
+export { GROUP_ID, Indexer, type IndexerOptions } from './indexer.ts';

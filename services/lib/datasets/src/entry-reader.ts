@@ -1,0 +1,86 @@
+import {
+  AUDIT_BODIES,
+  AUDIT_TEXTS,
+  type AuditBody,
+  type AuditEntry,
+  type AuditText,
+} from '@trailpush/core';
+import { slotOf, type LeafPath } from './audit-leaves.ts';
+import { AuditEventReader, type SchemaSource } from './event-reader.ts';
+import { copyRewritten } from './json-body.ts';
+
+const ACCOUNT = slotOf('account.id');
+const ORGANIZATION = slotOf('organization.id');
+const ID = slotOf('id');
+const TIME = slotOf('action.time');
+const STATUS = slotOf('raw.status_code');
+
+/** Members of the event itself, which keep their names. */
+const TOP = new Set<string>(['interface', 'metadata', 'old_value', 'new_value']);
+
+/** `actor_email` is `actor.email`; only the first underscore separates. */
+function leafOf(name: AuditText | AuditBody): LeafPath {
+  return (TOP.has(name) ? name : name.replace('_', '.')) as LeafPath;
+}
+
+const TEXTS = AUDIT_TEXTS.map((name) => ({ name, slot: slotOf(leafOf(name)) }));
+const BODIES = AUDIT_BODIES.map((name) => ({ name, slot: slotOf(leafOf(name)) }));
+
+/** No byte of a body becomes more than three, see `copyRewritten`. */
+const MAX_BODY_EXPANSION = 3;
+
+/** Reads records as entries of the audit store. One record at a time, checked as for delivery. */
+export class EntryReader {
+  readonly #reader: AuditEventReader;
+
+  constructor(schemas: SchemaSource) {
+    this.#reader = new AuditEventReader([], schemas);
+  }
+
+  /** See `EventReader.load`. @throws UndecodableRecordError */
+  load(value: Uint8Array, key: Uint8Array): boolean {
+    return this.#reader.load(value, key);
+  }
+
+  /** See `EventReader.ready`. */
+  ready(): Promise<void> {
+    return this.#reader.ready();
+  }
+
+  /** The loaded record. */
+  entry(): AuditEntry {
+    const { starts, integers } = this.#reader.cursor;
+    const entry: Record<string, unknown> = {
+      id: this.#text(ID),
+      timeMicros: integers[TIME],
+      raw_status_code: (starts[STATUS] ?? -1) < 0 ? null : integers[STATUS],
+    };
+    const account = this.#text(ACCOUNT);
+    entry['tenant'] =
+      account === null
+        ? { kind: 'organization', id: this.#text(ORGANIZATION) }
+        : { kind: 'account', id: account };
+    for (const { name, slot } of TEXTS) entry[name] = this.#text(slot);
+    for (const { name, slot } of BODIES) entry[name] = this.#body(slot);
+    return entry as unknown as AuditEntry;
+  }
+
+  #text(slot: number): string | null {
+    const { view, starts, ends } = this.#reader.cursor;
+    const start = starts[slot] ?? -1;
+    if (start < 0) return null;
+    const length = (ends[slot] ?? 0) - start;
+    return Buffer.from(view.buffer, view.byteOffset + start, length).toString('utf8');
+  }
+
+  /** A body on one line, as it is delivered. */
+  #body(slot: number): string | null {
+    const { cursor, rewrites } = this.#reader;
+    const start = cursor.starts[slot] ?? -1;
+    if (start < 0 || rewrites[slot] !== 1) return this.#text(slot);
+    const end = cursor.ends[slot] ?? 0;
+    const copy = Buffer.alloc((end - start) * MAX_BODY_EXPANSION);
+    const out = new DataView(copy.buffer, copy.byteOffset, copy.length);
+    return copy.toString('utf8', 0, copyRewritten(cursor.view, start, end, out, 0));
+  }
+}
