@@ -101,6 +101,7 @@ export async function startApi(
   let broken: Error | undefined;
   const breakable = {
     topic: log.topic,
+    openReader: (partition: number, offset: number) => log.openReader(partition, offset),
     bounds: async () => (broken === undefined ? log.bounds() : Promise.reject(broken)),
     append: async (records: Parameters<RecordLog['append']>[0]) =>
       broken === undefined ? log.append(records) : Promise.reject(broken),
@@ -134,6 +135,7 @@ export async function startApi(
       metrics: metrics.serving,
       adminToken: new Secret(ADMIN_TOKEN),
       tokens: stores.tokens,
+      replays: stores.replays,
       clock: systemClock,
       relaxLimits: options.relaxLimits ?? false,
       maxJobsPerAccount: options.maxJobsPerAccount ?? 100,

@@ -1,4 +1,4 @@
-import type { Job, RecordLog } from '@trailpush/core';
+import type { Clock, Job, RecordLog } from '@trailpush/core';
 import type { FastifyInstance, FastifyPluginAsync, FastifyRequest } from 'fastify';
 
 import { authorize, requireToken, type AuthDeps } from './auth.ts';
@@ -9,11 +9,16 @@ import { JobChanges, type JobChangeDeps } from './job-changes.ts';
 import { registerJobRoutes } from './job-routes.ts';
 import { jobChangeReader, showJob, uploadLimits } from './job-shape.ts';
 import { registerOpenApiRoute } from './openapi.ts';
+import type { ReplayOrderDeps } from './replay-orders.ts';
+import { registerReplayRoutes } from './replay-routes.ts';
 import { JsonBodyError, parseStrictJson } from './strict-json.ts';
 import { registerVerifyRoutes } from './token-routes.ts';
 
-export interface ApiDeps extends Omit<JobChangeDeps, 'log'>, Omit<IngestDeps, 'log'>, AuthDeps {
-  readonly log: Pick<RecordLog, 'topic' | 'bounds' | 'append'>;
+export interface ApiDeps
+  extends Omit<JobChangeDeps, 'log'>, Omit<IngestDeps, 'log'>, Omit<AuthDeps, 'clock'> {
+  readonly log: Pick<RecordLog, 'topic' | 'bounds' | 'append' | 'openReader'>;
+  readonly replays: ReplayOrderDeps['replays'];
+  readonly clock: Pick<Clock, 'now' | 'monotonic'>;
   /** Lowers the floors of `max_upload_*` (`TRAILPUSH_RELAX_LIMITS`). */
   readonly relaxLimits: boolean;
 }
@@ -34,6 +39,7 @@ export function createApi(deps: ApiDeps): FastifyPluginAsync {
         const show = (job: Job) =>
           showJob(job, destinations.redact(job.spec.destinationConf.reveal()));
         registerDatasetRoutes(client, { jobs, datasets, show });
+        registerReplayRoutes(client, deps);
         registerJobRoutes(client, {
           jobs,
           show,

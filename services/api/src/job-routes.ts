@@ -37,13 +37,13 @@ export function registerJobRoutes(app: FastifyInstance, deps: JobRoutesDeps): vo
 
   app.get<OfJob>(one, async ({ params }) => {
     const job = await jobs.get(params.account_id, jobId(params.job_id));
-    return ok(show(job ?? notFound()));
+    return ok(show(job ?? jobNotFound()));
   });
 
   app.put<OfJob>(one, async (request) => {
     const { account_id: accountId, job_id: id } = request.params;
     const job = await changes.update(accountId, jobId(id), readChange(request.body));
-    if (job === undefined) return notFound();
+    if (job === undefined) return jobNotFound();
     logChange(request, accountId, job);
     return ok(show(job));
   });
@@ -51,7 +51,7 @@ export function registerJobRoutes(app: FastifyInstance, deps: JobRoutesDeps): vo
   app.delete<OfJob>(one, async (request) => {
     const accountId = request.params.account_id;
     const id = jobId(request.params.job_id);
-    const deleted = (await jobs.delete(accountId, id)) ?? notFound();
+    const deleted = (await jobs.delete(accountId, id)) ?? jobNotFound();
     const { droppedPlans } = deleted;
     request.log.info({ accountId, jobId: id, droppedPlans }, 'job deleted');
     return ok({ id }, droppedPlans === 0 ? [] : [droppedNotice(droppedPlans)]);
@@ -68,16 +68,20 @@ function logChange(request: FastifyRequest, accountId: string, job: Job): void {
   request.log.info({ accountId, jobId: id, revision, enabled: spec.enabled }, 'job saved');
 }
 
-function notFound(): never {
+export function jobNotFound(): never {
   throw new ApiError(404, [{ code: CODE.notFound, message: 'job not found' }]);
 }
 
-/** Digits are compared exactly: an id above 2^53 is no job's, and is not rounded to one that is. */
-function jobId(text: string): number {
+export function jobId(text: string): number {
+  return pathId(text, 'job') ?? jobNotFound();
+}
+
+/** Digits are compared exactly: an id above 2^53 is nobody's, and is not rounded to one that is. */
+export function pathId(text: string, of: string): number | undefined {
   if (!/^\d{1,40}$/.test(text)) {
-    const message = 'the job id in the path must be a whole number';
+    const message = `the ${of} id in the path must be a whole number`;
     throw new ApiError(400, [{ code: CODE.invalid, message }]);
   }
   const id = Number(text);
-  return Number.isSafeInteger(id) ? id : notFound();
+  return Number.isSafeInteger(id) ? id : undefined;
 }

@@ -152,6 +152,7 @@ async function startHttp(
         maxRecordBytes: config.maxRecordBytes,
         adminToken: secrets.adminToken,
         tokens: stores.tokens,
+        replays: stores.replays,
         clock: world.clock,
         relaxLimits: config.relaxLimits,
       }),
