@@ -1,7 +1,6 @@
 import {
   LogClosedError,
   LogUnavailableError,
-  OffsetOutOfRangeError,
   RecordTooLargeError,
   type AppendRecord,
   type Assignment,
@@ -10,12 +9,11 @@ import {
   type LogRecord,
   type PartitionBounds,
   type PartitionReader,
-  type ReadResult,
   type RecordLog,
 } from '@trailpush/core';
 import { partitionOfKey } from '../../services/lib/log/src/embedded/partitioner.ts';
+import { MemoryReader } from './memory-reader.ts';
 
-const WAIT_MS = 1000;
 const MAX_READS_AT_ONCE = 20_000;
 
 interface MemoryPartition {
@@ -294,90 +292,6 @@ export class MemoryLog implements RecordLog {
   #throwIfAway(): void {
     if (this.#closed) throw new LogClosedError('the log is closed');
     if (this.#broker.unavailable) throw new LogUnavailableError('the log is away');
-  }
-}
-
-class MemoryReader implements PartitionReader {
-  readonly partition: number;
-  readonly #broker: MemoryTopic;
-  readonly #clock: Clock;
-  readonly #onClose: () => void;
-  #position: number;
-  #waiting: AbortController | undefined;
-  #isReading = false;
-  #closed = false;
-
-  constructor(
-    broker: MemoryTopic,
-    clock: Clock,
-    partition: number,
-    offset: number,
-    onClose: () => void,
-  ) {
-    this.#broker = broker;
-    this.#clock = clock;
-    this.partition = partition;
-    this.#position = offset;
-    this.#onClose = onClose;
-  }
-
-  async read(): Promise<ReadResult> {
-    if (this.#closed) throw new LogClosedError('the reader is closed');
-    if (this.#isReading) throw new Error('a reader was asked to read twice at once');
-    this.#isReading = true;
-    this.#broker.countRead();
-    this.#broker.beforeRead({ partition: this.partition, position: this.#position });
-    try {
-      this.#throwIfOutOfRange();
-      if (this.#isAtEnd()) await this.#wait();
-      else if (this.#broker.readMs > 0) await this.#clock.sleep(this.#broker.readMs);
-      return this.#take();
-    } finally {
-      this.#isReading = false;
-    }
-  }
-
-  async close(): Promise<void> {
-    this.#closed = true;
-    this.#waiting?.abort();
-    this.#onClose();
-  }
-
-  #take(): ReadResult {
-    if (this.#closed) throw new LogClosedError('the reader is closed');
-    this.#throwIfOutOfRange();
-    const { records, start, end } = this.#broker.partition(this.partition);
-    const at = { partition: this.partition, start, end };
-    if (this.#broker.unavailable) return { ...at, records: [], nextOffset: this.#position };
-    const first = records.findIndex(({ offset }) => offset >= this.#position);
-    const found = first < 0 ? [] : records.slice(first, first + this.#broker.maxReadRecords);
-    const last = found.at(-1);
-    const isRest = last === undefined || last === records.at(-1);
-    this.#position = isRest ? end : last.offset + 1;
-    return { ...at, records: found, nextOffset: this.#position };
-  }
-
-  #isAtEnd(): boolean {
-    return (
-      this.#broker.unavailable || this.#position === this.#broker.partition(this.partition).end
-    );
-  }
-
-  async #wait(): Promise<void> {
-    const waiting = new AbortController();
-    this.#waiting = waiting;
-    const wakeUp = () => waiting.abort();
-    const { waiting: waiters } = this.#broker.partition(this.partition);
-    waiters.add(wakeUp);
-    await this.#clock.sleep(WAIT_MS, waiting.signal).catch(() => undefined);
-    waiters.delete(wakeUp);
-  }
-
-  #throwIfOutOfRange(): void {
-    const { start, end } = this.#broker.partition(this.partition);
-    const offset = this.#position;
-    if (offset >= start && offset <= end) return;
-    throw new OffsetOutOfRangeError({ partition: this.partition, offset, start, end });
   }
 }
 

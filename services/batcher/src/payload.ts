@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { constants, crc32, deflateRaw, type ZlibOptions } from 'node:zlib';
+import { CompressedPieces, OUTPUT_BYTES } from './compressed-pieces.ts';
 import { DOLLAR, LETTER_X, OPENING_BRACE, type Frame } from './frame.ts';
 import type { MemoryBudget } from './memory-budget.ts';
 import { giveSlice, SLICE_BYTES, takeSlice } from './slice-pool.ts';
@@ -30,8 +31,9 @@ export interface PayloadOptions {
 }
 
 /**
- * Collects the lines of one batch, with the frame around and between them, and holds them compressed. Full slices are compressed on the thread
- * pool while the next one fills; CRC-32 and SHA-256 are carried along.
+ * Collects the lines of one batch, with the frame around and between them, and holds them compressed.
+ * Full slices are compressed on the thread pool while the next one fills; CRC-32 and SHA-256 are carried
+ * along.
  */
 export class PayloadBuilder {
   readonly #budget: MemoryBudget;
@@ -46,14 +48,15 @@ export class PayloadBuilder {
   /** The last byte so far is a dollar, kept back until it is known whether a brace follows. */
   #endsInDollar = false;
   #heldBytes = 0;
-  readonly #pieces: Promise<Uint8Array | undefined>[] = [];
+  readonly #compressing: Promise<void>[] = [];
+  readonly #pieces = new CompressedPieces();
   #sealed = false;
   #released = false;
 
   constructor({ budget, gzipLevel, frame }: PayloadOptions) {
     this.#budget = budget;
     this.#frame = frame;
-    this.#options = { level: gzipLevel, memLevel: 9, chunkSize: 128 * 1024 };
+    this.#options = { level: gzipLevel, memLevel: 9, chunkSize: OUTPUT_BYTES };
   }
 
   get contentType(): string {
@@ -124,12 +127,12 @@ export class PayloadBuilder {
 
   /** The gzip member; only after `seal`. Undefined when the payload was released meanwhile. */
   async finish(): Promise<Payload | undefined> {
-    const slices = await Promise.all(this.#pieces);
+    await Promise.all(this.#compressing);
     if (this.#released) return undefined;
     const trailer = Buffer.alloc(8);
     trailer.writeUInt32LE(this.#crc, 0);
     trailer.writeUInt32LE(this.#bytes % 2 ** 32, 4);
-    const pieces = [GZIP_HEADER, ...slices.filter((slice) => slice !== undefined), trailer];
+    const pieces = [GZIP_HEADER, ...this.#pieces.list(), trailer];
     return { pieces, wireBytes: pieces.reduce((sum, piece) => sum + piece.length, 0) };
   }
 
@@ -138,7 +141,7 @@ export class PayloadBuilder {
     this.#released = true;
     if (this.#slice) giveSlice(this.#slice);
     this.#slice = undefined;
-    this.#pieces.length = 0;
+    this.#pieces.clear();
     this.#hold(-this.#heldBytes);
   }
 
@@ -156,9 +159,12 @@ export class PayloadBuilder {
     let size = old?.length ?? FIRST_BUFFER_BYTES;
     while (size < needed) size *= 2;
     const grown = size < SLICE_BYTES ? Buffer.allocUnsafeSlow(size) : takeSlice();
-    old?.copy(grown, 0, 0, this.#filled);
-    this.#slice = grown;
     this.#hold(grown.length - (old?.length ?? 0));
+    if (old) {
+      old.copy(grown, 0, 0, this.#filled);
+      giveSlice(old);
+    }
+    this.#slice = grown;
     return grown;
   }
 
@@ -171,15 +177,18 @@ export class PayloadBuilder {
     this.#crc = crc32(raw, this.#crc);
     this.#hash.update(raw);
     this.#budget.compressing(raw.length);
-    const piece = new Promise<Uint8Array | undefined>((resolve, reject) => {
+    const place = this.#pieces.reserve();
+    const compressing = new Promise<void>((resolve, reject) => {
       const done = (error: Error | null, compressed: Buffer): void => {
         this.#budget.compressing(-raw.length);
+        const takenBytes = buffer.length;
         giveSlice(buffer);
-        if (this.#released) resolve(undefined);
+        if (this.#released) resolve();
         else if (error) reject(error);
         else {
-          this.#hold(compressed.length - buffer.length);
-          resolve(trimmed(compressed));
+          this.#hold(compressed.length - takenBytes);
+          this.#pieces.set(place, compressed);
+          resolve();
         }
       };
       try {
@@ -190,15 +199,7 @@ export class PayloadBuilder {
       }
     });
     // Whoever asks for the payload hears of it; nobody may ask before it is due.
-    piece.catch(() => undefined);
-    this.#pieces.push(piece);
+    compressing.catch(() => undefined);
+    this.#compressing.push(compressing);
   }
-}
-
-/** zlib hands out views of its output chunks: a held one must not keep a whole chunk alive. */
-function trimmed(bytes: Buffer): Uint8Array {
-  if (bytes.length === bytes.buffer.byteLength) return bytes;
-  const exact = Buffer.allocUnsafeSlow(bytes.length);
-  bytes.copy(exact);
-  return exact;
 }

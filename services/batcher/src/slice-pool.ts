@@ -15,7 +15,13 @@ export function takeSlice(): Buffer {
   return spare.pop() ?? Buffer.allocUnsafeSlow(SLICE_BYTES);
 }
 
-/** Gives a buffer back that nobody reads any more. */
+/** Gives a buffer back that nobody reads any more. Also a smaller one, with memory of its own. */
 export function giveSlice(buffer: Buffer): void {
   if (buffer.length === SLICE_BYTES && spare.length < MAX_SPARE_SLICES) spare.push(buffer);
+  else if (buffer.length > 0) free(buffer);
+}
+
+/** Frees memory that nobody reads any more; the collector would come when 50 MB have piled up. */
+export function free({ buffer }: Uint8Array): void {
+  (buffer as ArrayBuffer).transfer(0);
 }

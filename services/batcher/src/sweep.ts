@@ -156,6 +156,12 @@ function setAside(
   const { offset, timestampMs, key, value } = record;
   const accountId = key?.length ? keyText(key) : null;
   const at = { topic, partition, offset, timestampMs };
-  progress.addDeadLetter({ ...at, jobId: null, accountId, reason, message, key, value });
+  // Copies: the reader takes the record's memory back before the letter is stored.
+  const bytes = { key: copyOf(key), value: copyOf(value) };
+  progress.addDeadLetter({ ...at, jobId: null, accountId, reason, message, ...bytes });
   shared.telemetry.deadLetter(reason, { partition, offset, message });
+}
+
+function copyOf(bytes: Uint8Array | null): Uint8Array | null {
+  return bytes === null ? null : Uint8Array.from(bytes);
 }

@@ -1,13 +1,18 @@
+import { join } from 'node:path';
+
 /**
- * How Node is started, for a small resident memory. Measured on a batcher at full speed: 430 MB without,
- * about 330 MB with these, at the same CPU time.
+ * How Node is started, for a small resident memory. What each gives is in test/bench/RESULTS.md.
  * - A young generation of 1 MiB semi-spaces: nearly everything dies at once, and larger spaces are just kept.
- * - Two arenas of glibc's allocator instead of eight a core, and large blocks from the system: buffers are
- *   freed on other threads than they were made on, and each arena keeps what it was given back.
+ * - Two arenas of glibc's allocator instead of eight a core, and every block from 64 KiB on from the system:
+ *   compressed slices live long and die in any order, and leave holes in a heap that nothing else fills.
+ * - A cache of compiled code: what strips the types takes about 15 MB in each of the three threads, and is
+ *   not loaded when all modules come from the cache. It lies below node_modules, because whoever may write
+ *   there may change the code anyway; a folder that cannot be written is not used.
  */
 export const NODE_FLAGS = ['--max-semi-space-size=1'];
 export const NODE_ENVIRONMENT = {
   MALLOC_ARENA_MAX: '2',
-  MALLOC_MMAP_THRESHOLD_: '262144',
+  MALLOC_MMAP_THRESHOLD_: '65536',
   MALLOC_TRIM_THRESHOLD_: '262144',
+  NODE_COMPILE_CACHE: join(import.meta.dirname, '../../../node_modules/.cache/trailpush'),
 };

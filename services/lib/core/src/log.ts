@@ -6,7 +6,10 @@
  * refuse anything above `Number.MAX_SAFE_INTEGER`.
  */
 
-/** One record as read. `value` and `key` are views that stay valid for as long as they are held. */
+/**
+ * One record as read. `value` and `key` are views of the reader's memory, which it may take back at its next
+ * `read`: whoever keeps them longer copies them.
+ */
 export interface LogRecord {
   readonly offset: number;
   /** The broker's time (LogAppendTime), milliseconds since the epoch. */

@@ -40,7 +40,7 @@ export function readingContract(suite: Suite): void {
       expect([...first, ...rest].map((r) => text(r.value))).toEqual(late.map((r) => text(r.value)));
     });
 
-    it('hands out values that stay as they are while reading goes on', async () => {
+    it('hands out the values of many reads as they were appended', async () => {
       const log = await suite.open();
       const partition = await partitionOf(log, 'k');
       const { end: position } = await boundsOf(log, partition);

@@ -130,10 +130,15 @@ export async function readTo(
     const result = await reader.read();
     expect(result.partition).toBe(reader.partition);
     expectConsistent(result, next);
-    records.push(...result.records);
+    records.push(...result.records.map(copyOf));
     next = result.nextOffset;
   }
   return records;
+}
+
+/** The reader takes its memory back at the next read. */
+function copyOf({ offset, timestampMs, key, value }: LogRecord): LogRecord {
+  return { offset, timestampMs, key: key && Buffer.from(key), value: value && Buffer.from(value) };
 }
 
 /** Everything from `position` to the present end. */

@@ -30,6 +30,8 @@ export interface EmbeddedReaderOptions {
 }
 
 interface Fetched {
+  /** What the records are views of. */
+  readonly block: ArrayBuffer;
   readonly records: readonly LogRecord[];
   readonly nextOffset: number;
   /** The log's start when this was read; what is handed out may have left the log since. */
@@ -42,6 +44,8 @@ export class EmbeddedReader implements PartitionReader {
   readonly #options: EmbeddedReaderOptions;
   #position: number;
   #ahead: Promise<Fetched | undefined> | undefined;
+  /** What the caller is done with when it reads again. */
+  #block: ArrayBuffer | undefined;
   #waiting: AbortController | undefined;
   #closed = false;
 
@@ -53,15 +57,20 @@ export class EmbeddedReader implements PartitionReader {
 
   async read(): Promise<ReadResult> {
     this.#throwIfClosed();
+    // Freed now: the collector would come for it when 50 MB have piled up.
+    this.#block?.transfer(0);
+    this.#block = undefined;
     const ahead = this.#ahead;
     this.#ahead = undefined;
     const fetched = (await ahead) ?? (await this.#fetchWhenThereIsMore());
     this.#throwIfClosed();
     if (fetched === undefined) return this.#nothing();
-    this.#position = fetched.nextOffset;
+    const { block, ...found } = fetched;
+    this.#block = block;
+    this.#position = found.nextOffset;
     const { end } = this.#bounds();
     if (this.#position < end) this.#ahead = this.#fetch();
-    return { partition: this.partition, ...fetched, end };
+    return { partition: this.partition, ...found, end };
   }
 
   async close(): Promise<void> {
@@ -94,7 +103,8 @@ export class EmbeddedReader implements PartitionReader {
       const request = { partition, offset, maxBytes: FETCH_BYTES };
       const { headers, data } = await worker.call('read', request);
       const records: LogRecord[] = [];
-      const buffer = Buffer.from(data.buffer);
+      const block = data.buffer;
+      const buffer = Buffer.from(block);
       let at = 0;
       let nextOffset = offset;
       for (const header of headers) {
@@ -104,7 +114,7 @@ export class EmbeddedReader implements PartitionReader {
       }
       health.worked(this);
       if (nextOffset === offset) return undefined;
-      return { records, nextOffset, start: this.#bounds().start };
+      return { block, records, nextOffset, start: this.#bounds().start };
     } catch (error) {
       // A reader that was closed meanwhile has no trouble any more.
       if (!this.#closed) health.failed(this, this.#explain(error));
