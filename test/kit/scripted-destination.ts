@@ -19,6 +19,7 @@ export interface KeptObject {
   /** Of the bytes as sent. */
   readonly wireHash: string;
   readonly lines: readonly Record<string, unknown>[];
+  readonly text: string;
   readonly metadata: ObjectToPut['metadata'];
   readonly idempotencyKey: string;
 }
@@ -101,6 +102,7 @@ export class ScriptedPlaces {
       key: object.key,
       payloadHash: sha256(payload),
       wireHash: sha256(wire),
+      text,
       lines: lines.map((line) => JSON.parse(line) as Record<string, unknown>),
       metadata: object.metadata,
       idempotencyKey: object.idempotencyKey,

@@ -60,4 +60,29 @@ describe('audit_logs_v2', () => {
     if (process.env['TRAILPUSH_UPDATE_GOLDEN'] === '1') writeFileSync(golden, lines);
     expect(lines.equals(readFileSync(golden))).toBe(true);
   });
+
+  test.each([
+    ['lines.csv', { output_type: 'csv', timestamp_format: 'rfc3339' }],
+    [
+      'lines.delimiters.txt',
+      {
+        ...{ record_prefix: '{"event":{', record_suffix: '}}\u2028', field_delimiter: ', ' },
+        ...{ 'CVE-2021-44228': true },
+      },
+    ],
+    [
+      'lines.template.txt',
+      {
+        output_type: 'ndjson',
+        field_names: ['AuditLogID', 'ActionTimestamp', 'ResourceValue', 'Raw'],
+        record_template:
+          '"id":{{.AuditLogID}},{{/* dropped */}}"t":{{ .ActionTimestamp }},"v":[{{.ResourceValue}},{{.Raw}}],"none":{{.ZoneID}},"c":{{ "\\"é\\"" }},"b":{{`"{{curly}}"`}}',
+      },
+    ],
+  ])('makes the golden lines of %s', (file, options) => {
+    const golden = join(FOLDER, file);
+    const lines = Buffer.concat(RECORDS.map((record) => lineOf(record, JSON.stringify(options))));
+    if (process.env['TRAILPUSH_UPDATE_GOLDEN'] === '1') writeFileSync(golden, lines);
+    expect(lines.equals(readFileSync(golden))).toBe(true);
+  });
 });

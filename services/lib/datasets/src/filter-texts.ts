@@ -100,10 +100,11 @@ export function compileArray(leaf: FilterLeaf, { cursor }: LoadedEvent, slot: nu
   const { starts, ends } = cursor;
   return () => {
     const start = starts[slot] ?? -1;
-    const length = start < 0 ? 0 : (ends[slot] ?? 0) - start;
+    if (start < 0) return !expected;
+    const length = (ends[slot] ?? 0) - start;
     // Elements may be written with escapes, so that their bytes say nothing.
     const json = Buffer.from(cursor.view.buffer, cursor.view.byteOffset + start, length).toString();
-    return hasElement(length === 0 ? [] : JSON.parse(json), wanted) === expected;
+    return hasElement(JSON.parse(json), wanted) === expected;
   };
 }
 
