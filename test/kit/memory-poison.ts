@@ -66,6 +66,7 @@ export function setAsidePlan(
   const isIts = letter.jobId === jobId && letter.offset >= head.first && letter.offset <= head.last;
   stores.mustHold(isIts, `the record at ${letter.offset} is none of plan ${head.key}`);
   stores.saveDeadLetters([letter]);
+  stores.setStatus(jobId, { lastErrorMs: null, errorMessage: null });
   return { result: 'set_aside', cursor: dropHead(stores, ownership, stored, jobId) };
 }
 

@@ -25,8 +25,8 @@ import { MemoryProgress } from './memory-progress.ts';
 import { endReplay, MemoryReplays } from './memory-replays.ts';
 import { StoreFaults } from './store-faults.ts';
 
-/** The most plans that a job may have open in one partition. */
-export const MAX_OPEN_PLANS = 4;
+/** The most plans that a job may have open in one partition when it makes another; most of them split ones. */
+export const MAX_OPEN_PLANS = 128;
 
 interface StoredJob {
   job: Job;

@@ -45,10 +45,14 @@ export class Batch {
     if (timestampMs > this.maxTimestampMs) this.maxTimestampMs = timestampMs;
   }
 
-  /** Which limit one more line of `length` bytes would pass. */
-  wouldPass(limits: BatchLimits, length: number): CloseReason | undefined {
-    if (this.records >= limits.maxRecords) return 'records';
-    return this.payload.bytesWith(length) > limits.maxBytes ? 'bytes' : undefined;
+  /** Which limit one more line of `length` bytes would pass; `acceptedBytes` is one of the receiver. */
+  wouldPass(
+    { maxBytes, maxRecords }: BatchLimits,
+    length: number,
+    acceptedBytes = maxBytes,
+  ): CloseReason | undefined {
+    if (this.records >= maxRecords) return 'records';
+    return this.payload.bytesWith(length) > Math.min(maxBytes, acceptedBytes) ? 'bytes' : undefined;
   }
 
   /** The larger of the time since arrival and the time since broker time. */

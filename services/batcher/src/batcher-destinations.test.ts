@@ -82,7 +82,7 @@ describe('a destination that is down', () => {
     expect(world.faults(down.id, 'down')).toEqual([]);
   });
 
-  it.each<Verdict['kind']>(['refused', 'too_large', 'rejected', 'retry'])(
+  it.each<Verdict['kind']>(['refused', 'retry'])(
     'that says %s to one object holds the line: no later success passes it',
     async (kind) => {
       world = new BatcherWorld();

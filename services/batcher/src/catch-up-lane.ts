@@ -1,7 +1,7 @@
 import { OffsetOutOfRangeError, type ReadResult } from '@trailpush/core';
 import type { FencedProgress } from './fenced-progress.ts';
-import type { Render } from './render.ts';
 import { isCut } from './live-lane.ts';
+import type { PlanReader } from './plan-reader.ts';
 import { Renders } from './renders.ts';
 import { SeekingReader } from './seeking-reader.ts';
 import type { Shared } from './shared.ts';
@@ -175,7 +175,7 @@ export class CatchUpLane {
   }
 
   /** Those whom the lane must bring forward; while it is overdrawn, only the one body. */
-  *#needy(): Iterable<Track | Render> {
+  *#needy(): Iterable<Track | PlanReader> {
     yield* this.#renders.list;
     const { budget } = this.#shared;
     if (budget.isFull && budget.isOverdrawnBy(this)) return;
@@ -226,7 +226,7 @@ function isFed(track: Track): boolean {
   return isServed(track) && track.isDue && track.position < track.end;
 }
 
-function routesOf(takers: readonly (Track | Render)[]): Routes {
+function routesOf(takers: readonly (Track | PlanReader)[]): Routes {
   const routes = new Map<string, Taker[]>();
   for (const taker of takers) {
     const { accountId } = ('track' in taker ? taker.track : taker).open.job;

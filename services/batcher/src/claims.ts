@@ -7,10 +7,10 @@ import {
   type PartitionBounds,
 } from '@trailpush/core';
 import type { Metrics } from '@trailpush/runtime';
-import { LostPartitionError } from './fenced-progress.ts';
 import type { OpenJob } from './open-job.ts';
 import { Partition, type PartitionEnd } from './partition.ts';
 import type { Shared } from './shared.ts';
+import { LostPartitionError } from './store-turns.ts';
 import { Wakeup } from './wakeup.ts';
 
 const RECLAIM_MS = 1000;

@@ -2,6 +2,7 @@ import type { ObjectToPut } from '@trailpush/core';
 import type { Delivery } from './delivery.ts';
 import type { Turn } from './job-health.ts';
 import type { Service } from './open-job.ts';
+import { remedyOf, seekWitness } from './refusal.ts';
 import type { Shared } from './shared.ts';
 import type { Track } from './track.ts';
 import type { UploadResult } from './uploads.ts';
@@ -21,6 +22,11 @@ export async function deliver(
   // A job that was paused meanwhile could not let go of a body without a plan.
   if (signal.aborted) delivery.dropBody();
   while (!delivery.confirmed) {
+    if (delivery.remedy) {
+      await delivery.remedied(track, shared, signal);
+      if (!delivery.plan) return false;
+      continue;
+    }
     const outcome = await attempt(delivery, track, shared, signal);
     if (outcome === 'reload') return false;
     if (outcome === 'delivered') delivery.confirmed = true;
@@ -43,7 +49,10 @@ async function attempt(
 ): Promise<Outcome> {
   const { health } = track.open;
   // The line can only move at its head, so that is what a failing destination is asked to take.
-  const turn = await health.turn(signal, () => track.deliveries[0] === delivery);
+  const turn = await health.turn(signal, {
+    isHead: () => track.deliveries[0] === delivery,
+    isSuspect: () => delivery.refusedAfter === health.passes,
+  });
   let settled = false;
   try {
     signal.throwIfAborted();
@@ -58,7 +67,10 @@ async function attempt(
     if (!result) return 'again';
     settled = true;
     if (result.verdict.kind !== 'delivered') {
-      health.failed(turn, result.verdict);
+      delivery.remedy = remedyOf(result, delivery, track);
+      health.failed(turn, result.verdict, delivery.remedy !== undefined);
+      if (delivery.remedy) delivery.dropBody();
+      seekWitness(track);
       return 'again';
     }
     health.succeeded(turn);

@@ -3,6 +3,7 @@ import type { Batch, CloseReason } from './batch.ts';
 import type { JobPlace } from './open-job.ts';
 import type { Payload, PayloadBuilder } from './payload.ts';
 import { addressOf, makePlan } from './plan.ts';
+import type { Remedy } from './refusal.ts';
 import type { Track } from './track.ts';
 import type { Shared } from './shared.ts';
 import { Wakeup } from './wakeup.ts';
@@ -26,6 +27,14 @@ export class Delivery {
   wantsBody = false;
   /** Where the log begins by now, when it has lost offsets that the body needs. */
   lostTo: number | undefined;
+  /** Set while the plan must be split or given up before another attempt. */
+  remedy: Remedy | undefined;
+  /** What the receiver said when it refused the only record; see `remedyOf`. */
+  refusal = '';
+  /** How many objects the job had delivered when this one was refused as such last, if it was. */
+  refusedAfter: number | undefined;
+  /** The same of the first time that it was refused, or what it was split from. */
+  firstRefusedAfter: number | undefined;
   readonly #bodyCame = new Wakeup();
   #builder: PayloadBuilder | undefined;
   #payload: Payload | undefined;
@@ -49,11 +58,12 @@ export class Delivery {
     return delivery;
   }
 
-  /** Of a stored plan; its body must be read again. */
-  static ofPlan(plan: Plan): Delivery {
+  /** Of a stored plan, with its sealed body; without one, it must be read again. */
+  static ofPlan(plan: Plan, builder?: PayloadBuilder): Delivery {
     const delivery = new Delivery({ firstOffset: plan.first, last: plan.last, reason: 'plan' });
     delivery.plan = plan;
     delivery.confirmed = plan.confirmed;
+    delivery.#builder = builder;
     return delivery;
   }
 
@@ -113,6 +123,8 @@ export class Delivery {
     this.release();
     this.#builder = builder;
     this.wantsBody = false;
+    // It was read for itself, since what was to be done could not be done any more.
+    this.remedy = undefined;
     this.#bodyCame.notify();
   }
 
@@ -202,7 +214,17 @@ export class Delivery {
       const object = await this.#object(track);
       if (object) return object;
       this.wantsBody = true;
-      track.bodyWanted();
+      track.wakeLane();
+      await this.#bodyCame.wait(signal, { clock: shared.clock, ms: BODY_WAIT_MS });
+    }
+  }
+
+  /** Resolves when the remedy was applied, or is not to be applied any more. */
+  async remedied(track: Track, shared: Shared, signal: AbortSignal): Promise<void> {
+    while (this.remedy && this.plan && !this.ended) {
+      signal.throwIfAborted();
+      this.wantsBody = true;
+      track.wakeLane();
       await this.#bodyCame.wait(signal, { clock: shared.clock, ms: BODY_WAIT_MS });
     }
   }

@@ -3,30 +3,13 @@ import type {
   Clock,
   CursorRow,
   Gap,
-  LastRead,
   Logger,
   NewDeadLetter,
   Plan,
   ProgressStore,
 } from '@trailpush/core';
-import { StoreTurns } from './store-turns.ts';
-
-/** Ownership of the partition has passed on: everything in memory about it is void. */
-export class LostPartitionError extends Error {
-  constructor() {
-    super('another process owns the partition by now');
-  }
-}
-
-/** What one pin stores, as far as it differs from what is stored. */
-export interface Standing {
-  readonly liveFrom: number;
-  readonly lastRead: LastRead | null;
-  /** Jobs that owe something of their own. */
-  readonly cursors: readonly CursorRow[];
-  /** Attached jobs that owe nothing below `liveFrom`. */
-  readonly idle: readonly number[];
-}
+import { LostPartitionError, StoreTurns } from './store-turns.ts';
+import type { Standing } from './tracks.ts';
 
 /**
  * Progress of one owned partition: one write at a time, each fenced by our epoch and repeated until it
@@ -124,8 +107,7 @@ export class FencedProgress {
       );
       if (answer.result === 'stale') throw new LostPartitionError();
       if (answer.result === 'conflict') return false;
-      const detached = this.rows.get(jobId)?.detached ?? false;
-      this.rows.set(jobId, { jobId, cursor: answer.cursor, detached });
+      this.#moveCursor(jobId, answer.cursor);
       apply(answer.cursor);
       return true;
     });
@@ -134,15 +116,10 @@ export class FencedProgress {
   /** Undefined: reload the job. `key_taken` is answered by the next choice, as in `insertPlan`. */
   async replacePlan(make: (choice: number) => Plan): Promise<Plan | undefined> {
     return this.#turns.take(async () => {
-      for (let choice = 0; ; choice++) {
-        const plan = make(choice);
-        const result = await this.#turns.repeat(() =>
-          this.#store.replacePlan(this.ownership, plan),
-        );
-        if (result === 'stale') throw new LostPartitionError();
-        if (result === 'conflict') return undefined;
-        if (result === 'replaced') return plan;
-      }
+      const stored = await this.#underFreeName(make, async (plan) => ({
+        result: await this.#store.replacePlan(this.ownership, plan),
+      }));
+      return stored?.made;
     });
   }
 
@@ -195,20 +172,49 @@ export class FencedProgress {
   ): Promise<boolean> {
     return this.#turns.take(async () => {
       const { gap, make } = cut;
-      for (let choice = 0; ; choice++) {
-        const plan = make(choice);
-        const answer = await this.#turns.repeat(() =>
-          this.#store.cutPlan(this.ownership, { gap, plan }),
-        );
-        if (answer.result === 'stale') throw new LostPartitionError();
-        if (answer.result === 'conflict') return false;
-        if (answer.result !== 'cut') continue;
-        const { jobId } = gap;
-        const { cursor } = answer;
-        this.rows.set(jobId, { jobId, cursor, detached: this.rows.get(jobId)?.detached ?? false });
-        apply(plan, cursor);
-        return true;
-      }
+      const stored = await this.#underFreeName(make, (plan) =>
+        this.#store.cutPlan(this.ownership, { gap, plan }),
+      );
+      if (stored?.answer.result !== 'cut') return false;
+      const { cursor } = stored.answer;
+      this.#moveCursor(gap.jobId, cursor);
+      apply(stored.made, cursor);
+      return true;
+    });
+  }
+
+  /**
+   * Puts the two plans that `make` gives, under their `choice`-th names, in the place of one; `apply` gets
+   * them. False: reload the job.
+   */
+  async splitPlan(
+    make: (choice: number) => readonly [Plan, Plan],
+    apply: (parts: readonly [Plan, Plan]) => void,
+  ): Promise<boolean> {
+    return this.#turns.take(async () => {
+      const stored = await this.#underFreeName(make, async (parts) => ({
+        result: await this.#store.splitPlan(this.ownership, parts),
+      }));
+      if (stored) apply(stored.made);
+      return stored !== undefined;
+    });
+  }
+
+  /** The only record of a job's first open plan becomes its dead letter; `apply` gets the cursor. */
+  async setAsidePlan(
+    plan: Plan,
+    letter: NewDeadLetter,
+    apply: (cursor: number) => void,
+  ): Promise<boolean> {
+    return this.#turns.take(async () => {
+      const answer = await this.#turns.repeat(() =>
+        this.#store.setAsidePlan(this.ownership, plan, letter),
+      );
+      if (answer.result === 'stale') throw new LostPartitionError();
+      if (answer.result !== 'set_aside') return false;
+      this.#moveCursor(plan.jobId, answer.cursor);
+      apply(answer.cursor);
+      return true;
     });
   }
 
@@ -257,6 +263,25 @@ export class FencedProgress {
   /** Resolves when no write is under way; after an abort there will be no other. */
   async settled(): Promise<void> {
     await this.#turns.settled();
+  }
+
+  /** What `make` gives under the first of its names that is free. Undefined: the stored plans are others. */
+  async #underFreeName<Made, Answer extends { readonly result: string }>(
+    make: (choice: number) => Made,
+    store: (made: Made) => Promise<Answer>,
+  ): Promise<{ made: Made; answer: Answer } | undefined> {
+    for (let choice = 0; ; choice++) {
+      const made = make(choice);
+      const answer = await this.#turns.repeat(() => store(made));
+      if (answer.result === 'stale') throw new LostPartitionError();
+      if (answer.result === 'conflict') return undefined;
+      if (answer.result !== 'key_taken') return { made, answer };
+    }
+  }
+
+  /** What the store has done with a cursor. */
+  #moveCursor(jobId: number, cursor: number): void {
+    this.rows.set(jobId, { jobId, cursor, detached: this.rows.get(jobId)?.detached ?? false });
   }
 
   async #saveDeadLetters(): Promise<void> {

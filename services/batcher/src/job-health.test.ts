@@ -3,7 +3,7 @@ import { FakeClock } from '@trailpush/test/kit/fake-clock.ts';
 import { JobHealth, type Turn } from './job-health.ts';
 
 const RETRY = { kind: 'retry' } as const;
-const anybody = () => true;
+const anybody = { isHead: () => true, isSuspect: () => false };
 const never = new AbortController().signal;
 
 let clock: FakeClock;
@@ -14,9 +14,9 @@ beforeEach(() => {
 });
 
 /** Takes a turn, and notes when it comes. */
-function ask(mayProbe = anybody, signal = never) {
+function ask(applicant = anybody, signal = never) {
   const asked: { turn?: Turn; atMs?: number } = {};
-  const done = health.turn(signal, mayProbe).then((turn) => {
+  const done = health.turn(signal, applicant).then((turn) => {
     asked.turn = turn;
     asked.atMs = clock.monotonic();
   });
@@ -93,7 +93,7 @@ describe('the health of a job', () => {
   it('lets only those probe who may, and looks again when that has changed', async () => {
     await failOnce();
     let isHead = false;
-    const waiting = ask(() => isHead);
+    const waiting = ask({ ...anybody, isHead: () => isHead });
     await clock.advance(30_000);
     expect(waiting.turn).toBeUndefined();
     isHead = true;
@@ -140,5 +140,31 @@ describe('the health of a job', () => {
     stop.abort();
     await waiting;
     expect(clock.pendingTimers).toBe(0);
+  });
+
+  it('lets others go before what was refused alone, while nothing has passed', async () => {
+    await failOnce({ kind: 'rejected' });
+    health.wantWitness();
+    const { passes } = health;
+    const suspect = ask({ isHead: () => true, isSuspect: () => health.passes === passes });
+    const witness = ask({ isHead: () => false, isSuspect: () => false });
+    await clock.advance(health.backoffMs);
+    expect([suspect.turn, witness.turn]).toEqual([undefined, { isProbe: true }]);
+    expect(health.hasPassedSince(passes)).toBe(false);
+    health.succeeded(witness.turn!);
+    await suspect.done;
+    expect(health.wantsWitness).toBe(false);
+    expect(health.hasPassedSince(passes)).toBe(true);
+    expect(health.hasPassedSince(passes + 1)).toBe(false);
+    await clock.advance(60_001);
+    expect(health.hasPassedSince(passes)).toBe(false);
+  });
+
+  it('does not wait long when what was refused comes in another form', async () => {
+    for (let i = 0; i < 20; i++) {
+      health.failed(await health.turn(never, anybody), { kind: 'too_large' }, true);
+      expect(health.backoffMs).toBe(1000);
+      await clock.advance(1000);
+    }
   });
 });

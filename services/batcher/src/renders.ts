@@ -4,8 +4,16 @@ import {
   type OffsetOutOfRangeError,
 } from '@trailpush/core';
 import { cutPlan } from './cut-plan.ts';
-import { PayloadMismatchError, Render } from './render.ts';
+import {
+  PayloadMismatchError,
+  planToRead,
+  type PlanReader,
+  type PlanToRead,
+} from './plan-reader.ts';
+import { Render } from './render.ts';
+import { SetAside } from './set-aside.ts';
 import type { Shared } from './shared.ts';
+import { Split } from './split.ts';
 import type { Track } from './track.ts';
 
 /** Bodies that are made again at once; each holds some memory until it is sent. */
@@ -18,9 +26,9 @@ export interface RenderOwner {
   renderFailed(track: Track, error: unknown): void;
 }
 
-/** The bodies that the catch-up lane of one partition is making again. */
+/** The plans that the catch-up lane of one partition is reading again, most of them for their bodies. */
 export class Renders {
-  list: Render[] = [];
+  list: PlanReader[] = [];
   /** How many may be under way: one after memory ran out, and more with each that was finished. */
   #limit = MAX_RENDERS;
   readonly #owner: RenderOwner;
@@ -50,7 +58,8 @@ export class Renders {
           continue;
         }
         try {
-          this.list.push(await Render.open(track, delivery, plan, this.#shared));
+          const at = await planToRead(track, delivery, plan, this.#shared);
+          this.list.push(readerOf(at, this.#shared));
         } catch (error) {
           // A store that is away says nothing about the plan: the lane comes by again.
           if (error instanceof StoreUnavailableError) return;
@@ -81,7 +90,7 @@ export class Renders {
 
   /** The log does not hold any more what these need: their plans are cut when it is their turn. */
   lost({ start }: OffsetOutOfRangeError): void {
-    const isLost = ({ position }: Render) => position < start;
+    const isLost = ({ position }: PlanReader) => position < start;
     for (const render of this.list) if (isLost(render)) render.delivery.lostTo = start;
     this.#keep((render) => !isLost(render));
   }
@@ -97,14 +106,21 @@ export class Renders {
     this.#keep(() => false);
   }
 
-  #keep(isKept: (render: Render) => boolean): void {
-    const kept: Render[] = [];
+  #keep(isKept: (render: PlanReader) => boolean): void {
+    const kept: PlanReader[] = [];
     for (const render of this.list) {
       if (isKept(render)) kept.push(render);
       else render.abandon();
     }
     this.list = kept;
   }
+}
+
+/** What has lost its beginning is cut first, and then tried again as it is. */
+function readerOf(at: PlanToRead, shared: Shared): PlanReader {
+  const remedy = at.delivery.lostTo === undefined ? at.delivery.remedy : undefined;
+  if (remedy === 'split') return new Split(at, shared);
+  return remedy === 'set_aside' ? new SetAside(at, shared) : new Render(at, shared);
 }
 
 /** True when trying again would give the same. */

@@ -2,6 +2,13 @@ import { StoreUnavailableError, type Clock, type Logger } from '@trailpush/core'
 
 const STORE_RETRY_MS = 1000;
 
+/** Ownership of the partition has passed on: everything in memory about it is void. */
+export class LostPartitionError extends Error {
+  constructor() {
+    super('another process owns the partition by now');
+  }
+}
+
 /** Calls of a store, one at a time, each repeated until it is answered. */
 export class StoreTurns {
   readonly #clock: Clock;

@@ -46,8 +46,12 @@ export class Telemetry {
     this.#metrics.reading.nullValues.inc();
   }
 
-  deadLetter(reason: string, fields: { partition: number; offset: number; message: string }): void {
+  deadLetter(
+    reason: string,
+    fields: { job?: number; partition: number; offset: number; message: string },
+  ): void {
     this.#metrics.reading.deadLetters.inc({ reason });
+    if (fields.job !== undefined) this.#reported.delete(fields.job);
     // A producer gone wrong writes thousands a second; all of them are stored.
     const nowMs = this.#clock.monotonic();
     if (nowMs < (this.#deadLetterQuietUntilMs.get(reason) ?? 0)) return;

@@ -5,12 +5,10 @@ import { deliver } from './deliver.ts';
 import { Delivery } from './delivery.ts';
 import type { FencedProgress } from './fenced-progress.ts';
 import type { OpenJob, Service } from './open-job.ts';
+import { isOutOfPlans, lacksWitness } from './refusal.ts';
 import type { Shared } from './shared.ts';
 import type { Taker } from './sweep.ts';
 import type { Lane, TrackOptions, TrackOwner } from './track-owner.ts';
-
-/** Batches of one job and partition that may be under way at once. */
-export const MAX_OPEN_PLANS = 4;
 
 /**
  * One job in one partition: the offset it stands at, its open batch, and its deliveries in order.
@@ -84,12 +82,12 @@ export class Track implements Taker {
 
   /** True while its destination fails and there is something to probe it with. */
   get isHeldUp(): boolean {
-    return this.open.health.failing && this.deliveries.length > 0;
+    return this.open.health.failing && this.deliveries.length > 0 && !lacksWitness(this);
   }
 
   /** True while the open batch could not be closed, since no plan is free. */
   get isFull(): boolean {
-    return this.batch !== undefined && this.deliveries.length >= MAX_OPEN_PLANS;
+    return this.batch !== undefined && isOutOfPlans(this);
   }
 
   /** The next offset that no delivery covers: where a batch that starts now begins. */
@@ -119,7 +117,8 @@ export class Track implements Taker {
 
   /** Adds one line. What cannot be taken now is read again later. */
   take(record: LogRecord, line: Buffer, length: number): void {
-    const limit = this.batch?.wouldPass(this.open.limits, length);
+    const { limits, health } = this.open;
+    const limit = this.batch?.wouldPass(limits, length, health.maxBytes);
     if (limit && !this.close(record.offset - 1, limit)) {
       if (this.lane === 'live') this.detach();
       else {
@@ -151,12 +150,12 @@ export class Track implements Taker {
    */
   close(lookedAt: number, reason: CloseReason): boolean {
     if (!this.batch) return true;
-    if (this.deliveries.length >= MAX_OPEN_PLANS) return false;
+    if (isOutOfPlans(this)) return false;
     const last = Math.max(lookedAt, this.batch.lastOffset);
     const delivery = Delivery.ofBatch(this.batch, last, reason);
     this.batch = undefined;
     this.deliveries.push(delivery);
-    this.#run(delivery);
+    this.run(delivery);
     return true;
   }
 
@@ -184,7 +183,11 @@ export class Track implements Taker {
     this.detach();
     this.lane = 'none';
     this.#stop.abort();
-    for (const delivery of this.deliveries) delivery.dropBody();
+    for (const delivery of this.deliveries) {
+      delivery.dropBody();
+      // After the pause the destination is asked again: it may be another one, or repaired.
+      delivery.remedy = undefined;
+    }
   }
 
   /** Serves a parked job again, from where it stopped. */
@@ -192,7 +195,7 @@ export class Track implements Taker {
     if (!this.known || this.lane !== 'none') return;
     this.lane = 'catch-up';
     this.#stop = new AbortController();
-    for (const delivery of this.deliveries) this.#run(delivery);
+    for (const delivery of this.deliveries) this.run(delivery);
     this.#owner.wakeCatchUp();
   }
 
@@ -223,7 +226,7 @@ export class Track implements Taker {
     this.position = lastPlan ? lastPlan.last + 1 : (row?.cursor ?? this.progress.liveFrom);
     if (!this.open.service) return;
     this.lane = this.laneAt(this.#owner.liveHorizon());
-    for (const delivery of this.deliveries) this.#run(delivery);
+    for (const delivery of this.deliveries) this.run(delivery);
     this.#owner.wakeCatchUp();
   }
 
@@ -244,7 +247,8 @@ export class Track implements Taker {
     this.#owner.wakeCatchUp();
   }
 
-  bodyWanted(): void {
+  /** The catch-up lane has something to do for this track. */
+  wakeLane(): void {
     this.#owner.wakeCatchUp();
   }
 
@@ -274,7 +278,8 @@ export class Track implements Taker {
     this.batch = undefined;
   }
 
-  #run(delivery: Delivery): void {
+  /** Begins a delivery, or goes on with it. */
+  run(delivery: Delivery): void {
     const { signal } = this;
     deliver(delivery, this, this.#shared, signal).then(
       (done) => {

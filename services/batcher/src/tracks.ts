@@ -1,11 +1,21 @@
-import type { Plan } from '@trailpush/core';
-import type { FencedProgress, Standing } from './fenced-progress.ts';
+import type { CursorRow, LastRead, Plan } from '@trailpush/core';
+import type { FencedProgress } from './fenced-progress.ts';
 import type { OpenJob } from './open-job.ts';
 import type { Shared } from './shared.ts';
 import type { Routes } from './sweep.ts';
 import { ReplayTrack } from './replay-track.ts';
 import type { Lane, TrackOwner } from './track-owner.ts';
 import { Track } from './track.ts';
+
+/** What one pin stores, as far as it differs from what is stored. */
+export interface Standing {
+  readonly liveFrom: number;
+  readonly lastRead: LastRead | null;
+  /** Jobs that owe something of their own. */
+  readonly cursors: readonly CursorRow[];
+  /** Attached jobs that owe nothing below `liveFrom`. */
+  readonly idle: readonly number[];
+}
 
 /** The jobs' tracks in one partition. */
 export class Tracks implements Iterable<Track> {

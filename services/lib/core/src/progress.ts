@@ -224,7 +224,7 @@ export interface ProgressStore {
   splitPlan(ownership: Ownership, parts: readonly [Plan, Plan]): Promise<SplitPlanResult>;
   /**
    * Stores the only record of a job's first open plan as that job's dead letter, and drops the plan.
-   * The cursor moves behind it, and behind confirmed plans that come next.
+   * The cursor moves behind it, and behind confirmed plans that come next. Ends the job's error.
    */
   setAsidePlan(
     ownership: Ownership,

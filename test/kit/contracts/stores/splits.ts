@@ -90,6 +90,7 @@ function setAsideContract(suite: Suite): void {
       const { claimed, job, plans } = queue;
       const letter = letterOf(queue, 0);
       const head = { jobId: job.id, first: 0 };
+      await progress().recordFailure(job.id, { atMs: 5, message: 'error 400' });
       for (let call = 0; call < 2; call++) {
         expect(await progress().setAsidePlan(claimed, head, letter)).toEqual({
           ...{ result: 'set_aside', cursor: 1 },
@@ -105,6 +106,8 @@ function setAsideContract(suite: Suite): void {
       expect(letters).toMatchObject([{ ...letter, key: {}, value: {} }]);
       expect(Buffer.from(letters[0]!.value!)).toEqual(letter.value);
       expect(await progress().listLedger(job.id)).toEqual([]);
+      const { status } = (await suite.stores().jobs.get(job.accountId, job.id))!;
+      expect(status.errorMessage).toBeNull();
       // Other jobs still want the record.
       const range = { topic: claimed.topic, partition: 0, first: 0, last: 0 };
       expect(await progress().deadLetterOffsets(range, 1e9)).toEqual([]);

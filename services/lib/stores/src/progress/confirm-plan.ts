@@ -104,6 +104,15 @@ export async function updateStatus(
     .execute();
 }
 
+/** The destination takes what it is sent. */
+export async function endError(transaction: Transaction<Tables>, jobId: number): Promise<void> {
+  await transaction
+    .updateTable('jobs')
+    .set({ last_error_ms: null, error_message: null })
+    .where('id', '=', jobId)
+    .execute();
+}
+
 async function isInLedger(
   transaction: Transaction<Tables>,
   { topic, partition }: Ownership,

@@ -2,6 +2,7 @@ import type { NewDeadLetter, Ownership, SetAsidePlanResult } from '@trailpush/co
 import type { Transaction } from 'kysely';
 
 import type { Tables } from '../schema.ts';
+import { endError } from './confirm-plan.ts';
 import { dropHead } from './cut-plan.ts';
 import { isDeadLetter, saveDeadLetters } from './losses.ts';
 import { lockOwned } from './ownership.ts';
@@ -28,6 +29,7 @@ export async function setAsidePlan(
   if (head?.first !== first || head.confirmed_at_ms !== null || head.records !== 1) {
     return { result: 'conflict' };
   }
+  await endError(transaction, jobId);
   const moved = await dropHead(transaction, ownership, { job, head, next, atMs });
   // Its counter is locked last, as everywhere.
   await saveDeadLetters(transaction, [letter], atMs);
