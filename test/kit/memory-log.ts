@@ -182,11 +182,18 @@ export class MemoryTopic {
 
   /** A member that was expelled and told so has joined again, by itself. */
   rejoin(log: MemoryLog): void {
-    for (const { group, member } of this.#expelled.splice(0)) {
-      if (member.log !== log) continue;
-      group.members.push(member);
-      this.#assign(group);
+    for (const expelled of [...this.#expelled]) {
+      if (expelled.member.log !== log) continue;
+      this.#expelled.splice(this.#expelled.indexOf(expelled), 1);
+      expelled.group.members.push(expelled.member);
+      this.#assign(expelled.group);
     }
+  }
+
+  /** Keys spread over one partition more from now on, which every group is told of. */
+  addPartition(): void {
+    this.#partitions.push(emptyPartition());
+    this.rebalance();
   }
 
   /**

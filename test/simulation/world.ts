@@ -1,0 +1,180 @@
+import { Secret, type Job, type JobSpec, type Plan } from '@trailpush/core';
+import { jobSpec } from '../kit/batcher-world.ts';
+import { MemoryTopic } from '../kit/memory-log.ts';
+import { MemoryStores } from '../kit/memory-stores.ts';
+import type { SeededRandom } from '../kit/random.ts';
+import { Counts } from './counts.ts';
+import { Oracle } from './oracle.ts';
+import { Places } from './places.ts';
+import { eventText, Registry, type SimEvent } from './plain-dataset.ts';
+import { stream, type Scenario } from './scenario.ts';
+import { SimProcess, type CreateBatcher } from './sim-process.ts';
+import { storeInsteadOfDeflate } from './stored-deflate.ts';
+import { VirtualClock } from './virtual-clock.ts';
+
+const MAX_SESSION_MS = 12_000;
+const MAX_RESTART_MS = 8_000;
+/** One body may be finished beyond the budget, and a buffer doubles. */
+const BUDGET_SLACK_BYTES = 64 * 1024;
+
+/** Stores that tell the oracle of every plan. */
+class WatchedStores extends MemoryStores {
+  onPlan: (plan: Plan) => void = () => undefined;
+
+  override notePlan(plan: Plan): void {
+    super.notePlan(plan);
+    this.onPlan(plan);
+  }
+}
+
+/** All that lies around the batchers of one run, and outlives them. */
+export class World {
+  readonly scenario: Scenario;
+  readonly clock: VirtualClock;
+  /** Latencies and everything else that is no decision of the scenario. */
+  readonly random: SeededRandom;
+  readonly topic: MemoryTopic;
+  readonly stores: WatchedStores;
+  readonly places: Places;
+  readonly oracle: Oracle;
+  readonly registry = new Registry();
+  readonly counts = new Counts();
+  readonly processes: SimProcess[] = [];
+  readonly createBatcher: CreateBatcher;
+  readonly trace: ((what: string) => void) | undefined;
+  /** Until slices are compressed, at most. */
+  maxCompressionMs = 0;
+  #events = 0;
+  /** What ends the faults that are under way. */
+  readonly #undoes = new Set<() => void>();
+
+  constructor(scenario: Scenario, createBatcher: CreateBatcher, trace?: (what: string) => void) {
+    const { seed, partitions, maxReadRecords, hasOffsetGaps } = scenario;
+    this.scenario = scenario;
+    this.createBatcher = createBatcher;
+    this.random = stream(seed, 'latencies');
+    const { random } = this;
+    const clock = new VirtualClock(stream(seed, 'ties'));
+    this.clock = clock;
+    this.trace = trace && ((what) => trace(`${clock.monotonic()} ${what}`));
+    const gaps = stream(seed, 'offset gaps');
+    const offsetGap = () => (hasOffsetGaps && gaps.chance(0.2) ? gaps.between(1, 3) : 0);
+    this.topic = new MemoryTopic({ clock, partitions, maxReadRecords, offsetGap });
+    this.stores = new WatchedStores(clock, { confirmed: (plan) => this.oracle.confirming(plan) });
+    this.oracle = new Oracle({ stores: this.stores, topic: this.topic, trace: this.trace });
+    this.stores.onPlan = (plan) => this.oracle.planStored(plan);
+    const { oracle, counts } = this;
+    this.places = new Places({ clock, random, oracle, counts, trace: this.trace });
+    storeInsteadOfDeflate((done) => {
+      const ms = random.between(0, this.maxCompressionMs);
+      clock.after(ms, done);
+    });
+  }
+
+  get events(): number {
+    return this.#events;
+  }
+
+  /** Those that were started and did not end. */
+  get alive(): SimProcess[] {
+    return this.processes.filter(({ boundary }) => boundary.isAlive);
+  }
+
+  spawn(): SimProcess {
+    const process = new SimProcess(this, this.processes.length);
+    this.processes.push(process);
+    this.trace?.(`process ${process.number} starts`);
+    process.batcher.start().catch((error: unknown) => {
+      this.oracle.violate(9, `process ${process.number} could not start: ${String(error)}`);
+    });
+    return process;
+  }
+
+  /** Its session expires after a while, and whoever looks after it starts another one. */
+  died(process: SimProcess): void {
+    this.trace?.(`process ${process.number} died at crossing ${process.boundary.crossings}`);
+    this.counts.add('process died');
+    this.clock.after(this.random.between(0, MAX_SESSION_MS), () => {
+      this.topic.expel(process.log.handle);
+    });
+    this.replaceLater();
+  }
+
+  replaceLater(): void {
+    this.clock.after(this.random.between(0, MAX_RESTART_MS), () => this.spawn());
+  }
+
+  /** Calls `undo` in `ms`, or when all is healed before. */
+  forAWhile(ms: number, undo: () => void): void {
+    const once = (): void => {
+      if (this.#undoes.delete(once)) undo();
+    };
+    this.#undoes.add(once);
+    this.clock.after(ms, once);
+  }
+
+  /** Ends everything that is wrong. Nobody is started again who still serves. */
+  heal(): void {
+    this.trace?.('healing');
+    for (const undo of [...this.#undoes]) undo();
+    for (const { boundary } of this.processes) boundary.dieAt = Number.POSITIVE_INFINITY;
+    for (const { id, wasEnabled, spec } of [...this.stores.jobs.values()].map(({ job }) => job)) {
+      if (wasEnabled && !spec.enabled) this.updateJob(id, { enabled: true });
+    }
+    if (!this.processes.some(({ isServing }) => isServing)) this.spawn();
+  }
+
+  close(): void {
+    for (const { boundary } of this.processes) boundary.end();
+  }
+
+  holds({ number }: SimProcess, heldBytes: number): void {
+    const { budgetBytes } = this.scenario;
+    if (heldBytes <= budgetBytes + BUDGET_SLACK_BYTES) return;
+    this.oracle.violate(6, `process ${number} holds ${heldBytes} of ${budgetBytes} bytes`);
+  }
+
+  produce(event: {
+    accountId: string;
+    action: string;
+    hasNewSchema: boolean;
+    paddingChars: number;
+  }): SimEvent {
+    const { accountId, action } = event;
+    const text = eventText({ ...event, number: this.#events++ });
+    const [at] = this.topic.append([{ key: accountId, value: Buffer.from(text, 'latin1') }]);
+    const produced = { accountId, action, text, ...at! };
+    this.oracle.produced(produced);
+    return produced;
+  }
+
+  /** A job that starts at the present end of the log. */
+  createJob(accountId: string, members: Partial<JobSpec>, conf: string): Job {
+    const spec = { ...jobSpec('', members), destinationConf: new Secret(conf) };
+    const start = spec.enabled ? this.#ends() : undefined;
+    const at = start && { topic: this.topic.topic, offsets: start };
+    const job = this.stores.create(accountId, spec, at);
+    this.oracle.jobChanged(job.id, start);
+    return job;
+  }
+
+  updateJob(id: number, members: Partial<JobSpec>): void {
+    const { job } = this.stores.jobs.get(id)!;
+    const spec = { ...job.spec, ...members };
+    const contentChanged = 'filter' in members || 'outputOptions' in members;
+    const start = spec.enabled && !job.wasEnabled ? this.#ends() : undefined;
+    const at = start && { topic: this.topic.topic, offsets: start };
+    const change = { spec, expectedRevision: job.revision, contentChanged, start: at };
+    this.stores.update(id, change);
+    this.oracle.jobChanged(id, start);
+  }
+
+  deleteJob(id: number): void {
+    this.stores.delete(id);
+    this.oracle.jobDeleted(id);
+  }
+
+  #ends(): ReadonlyMap<number, number> {
+    return new Map(this.topic.bounds().map(({ partition, end }) => [partition, end]));
+  }
+}
