@@ -54,10 +54,7 @@ export class BatcherWorld {
   readonly #restoreCompression: () => void;
 
   constructor(
-    options: Partial<Omit<MemoryTopicOptions, 'clock'>> & {
-      random?: () => number;
-      compressionMs?: () => number;
-    } = {},
+    options: Partial<Omit<MemoryTopicOptions, 'clock'>> & { random?: () => number } = {},
   ) {
     const { clock } = this;
     this.random = options.random ?? (() => 0.5);
@@ -75,7 +72,7 @@ export class BatcherWorld {
         this.places.violations.push(`${object.key} came to ${object.location} without a plan`);
       },
     });
-    this.#restoreCompression = compressOn(clock, options.compressionMs);
+    this.#restoreCompression = compressOn(clock);
   }
 
   /** Ends all processes; every world must be closed, since it holds the compression of this thread. */

@@ -55,9 +55,8 @@ export class FaultyStore extends StoreFaults {
       }
       const result = run();
       this.#watcher.took(name);
-      const isLost = this.isAway || this.#random.chance(this.loseAnswerRate);
       await this.#travel();
-      if (isLost) {
+      if (this.#random.chance(this.loseAnswerRate)) {
         this.#counts.add('store answer lost');
         throw new StoreUnavailableError(`no answer to ${name}`);
       }

@@ -46,7 +46,7 @@ interface JobFacts {
 export class Oracle {
   readonly violations: Violation[] = [];
   /** By partition, in order of offset. */
-  readonly events: SimEvent[][] = [];
+  readonly events = new Map<number, SimEvent[]>();
   readonly jobs = new Map<number, JobFacts>();
   readonly #stores: MemoryStores;
   readonly #topic: MemoryTopic;
@@ -75,7 +75,9 @@ export class Oracle {
   }
 
   produced(event: SimEvent): void {
-    (this.events[event.partition] ??= []).push(event);
+    const events = this.events.get(event.partition);
+    if (events) events.push(event);
+    else this.events.set(event.partition, [event]);
   }
 
   /** A job was created, or enabled for the first time, or given another content. */
@@ -102,9 +104,9 @@ export class Oracle {
   *owedEvents(jobId: number): Iterable<SimEvent> {
     const { accountId, start } = this.jobs.get(jobId)!;
     if (!start) return;
-    for (const [partition, events] of this.events.entries()) {
+    for (const [partition, events] of this.events) {
       const from = start.get(partition) ?? 0;
-      for (const event of events ?? []) {
+      for (const event of events) {
         if (event.offset >= from && event.accountId === accountId) yield event;
       }
     }
@@ -125,7 +127,8 @@ export class Oracle {
       const stored = this.#stores.partition(this.#topic.topic, partition);
       for (const [jobId, { start, accountId }] of this.jobs) {
         if (!start) continue;
-        if (stored?.plans.has(jobId)) return `job ${jobId} has open plans in partition ${partition}`;
+        if (stored?.plans.has(jobId))
+          return `job ${jobId} has open plans in partition ${partition}`;
         const cursor = stored?.cursors.get(jobId)?.cursor ?? stored?.liveFrom ?? 0;
         const open = this.#between(partition, cursor, Number.POSITIVE_INFINITY).find(
           (event) => event.accountId === accountId && this.isOwed(jobId, event),
@@ -245,8 +248,11 @@ export class Oracle {
       this.#cursors.set(name, cursor);
       if (before === undefined) continue;
       hasMoved = true;
-      this.#trace?.(`  ${call}: cursor of job ${jobId} in ${partition} from ${before} to ${cursor}`);
-      if (cursor < before) this.violate(1, `${call} moved job ${jobId} back from ${before} to ${cursor}`);
+      this.#trace?.(
+        `  ${call}: cursor of job ${jobId} in ${partition} from ${before} to ${cursor}`,
+      );
+      if (cursor < before)
+        this.violate(1, `${call} moved job ${jobId} back from ${before} to ${cursor}`);
       for (const event of this.#between(partition, before, cursor)) {
         if (event.accountId !== this.jobs.get(jobId)?.accountId) continue;
         if (!this.isOwed(jobId, event)) continue;
@@ -290,9 +296,9 @@ export class Oracle {
 
   /** Events with `from` <= offset < `to`. */
   #between(partition: number, from: number, to: number): SimEvent[] {
-    const events = this.events[partition] ?? [];
+    const events = this.events.get(partition) ?? [];
     let low = 0;
-    for (let high = events.length; low < high; ) {
+    for (let high = events.length; low < high;) {
       const middle = (low + high) >> 1;
       if (events[middle]!.offset < from) low = middle + 1;
       else high = middle;

@@ -21,6 +21,8 @@ export interface SimEvent {
   readonly text: string;
   readonly partition: number;
   readonly offset: number;
+  /** When it was produced, on the monotonic clock. */
+  readonly atMs: number;
 }
 
 export interface Content {

@@ -22,6 +22,8 @@ export class SimProcess {
   readonly batcher: Batcher;
   /** Set when it was told to stop. */
   isStopping = false;
+  /** While the group has given its partitions to others. */
+  isCutOff = false;
 
   constructor(world: World, number: number) {
     const { clock, random } = world;

@@ -42,14 +42,15 @@ export function storedPayload(pieces: readonly Uint8Array[]): string {
   const wire = Buffer.concat(pieces);
   let at = GZIP_HEADER_BYTES;
   let text = '';
-  for (let isEnd = false; !isEnd; ) {
+  for (let isEnd = false; !isEnd;) {
     isEnd = wire[at] === 1;
     const length = wire.readUInt16LE(at + 1);
     at += 5;
     text += wire.toString('latin1', at, at + length);
     at += length;
   }
-  if (at + GZIP_TRAILER_BYTES !== wire.length) throw new Error('the body does not end where it says');
+  if (at + GZIP_TRAILER_BYTES !== wire.length)
+    throw new Error('the body does not end where it says');
   if (wire.readUInt32LE(at + 4) !== text.length) throw new Error('the body has another length');
   return text;
 }

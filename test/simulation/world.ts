@@ -45,6 +45,7 @@ export class World {
   /** Until slices are compressed, at most. */
   maxCompressionMs = 0;
   #events = 0;
+  #folders = 0;
   /** What ends the faults that are under way. */
   readonly #undoes = new Set<() => void>();
 
@@ -143,9 +144,14 @@ export class World {
     const { accountId, action } = event;
     const text = eventText({ ...event, number: this.#events++ });
     const [at] = this.topic.append([{ key: accountId, value: Buffer.from(text, 'latin1') }]);
-    const produced = { accountId, action, text, ...at! };
+    const produced = { accountId, action, text, atMs: this.clock.monotonic(), ...at! };
     this.oracle.produced(produced);
     return produced;
+  }
+
+  /** A folder that no job had before, so that no two share one. */
+  newFolder(): number {
+    return this.#folders++;
   }
 
   /** A job that starts at the present end of the log. */
