@@ -77,6 +77,7 @@ export class Places {
         destination: {
           put: (object, signal) =>
             boundary.call(() => this.#put({ location: place.location, object, signal, cuts })),
+          probe: () => Promise.reject(new Error('batchers do not test destinations')),
           close: async () => {
             for (const cut of cuts) cut();
           },

@@ -5,8 +5,8 @@ import {
   type Dataset,
   type EventFilter,
   type EventReader,
+  type LineOptions,
   type LineWriter,
-  type OutputOptions,
 } from '@trailpush/core';
 
 export const DATASET_ID = 'audit_logs_v2';
@@ -68,9 +68,18 @@ export function plainDataset(registry: Registry, clock: Clock): Dataset {
     fields: [],
     openReader: () => new PlainReader(registry, clock),
     checkFilter: () => undefined,
-    parseOutputOptions: (outputOptions) => ({
-      fieldNames: [outputOptions ?? ''],
-      timestampFormat: 'unixnano',
+    parseOutputOptions: ({ outputOptions }) => ({
+      line: {
+        outputType: 'ndjson',
+        parts: [{ text: outputOptions ?? '' }],
+        timestampFormat: 'unixnano',
+        defusesLookups: false,
+      },
+      frame: {
+        ...{ prefix: '', delimiter: '', suffix: '' },
+        ...{ contentType: 'application/x-ndjson', defusesLookups: false },
+      },
+      sampleRate: 1,
     }),
   };
 }
@@ -114,8 +123,12 @@ class PlainReader implements EventReader {
     return () => this.#action === 'delete';
   }
 
-  compileLine({ fieldNames }: OutputOptions): LineWriter {
-    const mark = fieldNames[0] === MARKED ? '* ' : '';
+  compileSample(): EventFilter {
+    throw new Error('no job of the simulation asks for a sample');
+  }
+
+  compileLine({ parts: [part] }: LineOptions): LineWriter {
+    const mark = part && 'text' in part && part.text === MARKED ? '* ' : '';
     return (into, at) => {
       const line = `${mark}${this.#text}\n`;
       if (at + line.length > into.length) return -1;
