@@ -4,7 +4,7 @@
  */
 import { parseArgs } from 'node:util';
 import { minimise } from './minimise.ts';
-import { INVARIANTS } from './oracle.ts';
+import { INVARIANTS } from './facts.ts';
 import { simulatePair } from './pair.ts';
 import { runSeeds, type Totals } from './run-seeds.ts';
 import { scenarioOf } from './scenario.ts';

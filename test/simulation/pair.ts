@@ -28,17 +28,17 @@ export async function simulatePair(
   const fault = stream(seed, 'pair').pick(TROUBLES);
   const calm = await run(scenario, createBatcher, undefined, undefined);
   const troubled = await run(scenario, createBatcher, fault, trace);
-  const { oracle, clock, counts } = troubled;
+  const { facts, clock, counts } = troubled;
   for (const [jobId, { conf }] of healthyJobs(troubled)) {
     const calmMs = meanDelayMs(calm, jobId);
     const troubledMs = meanDelayMs(troubled, jobId);
     if (troubledMs <= calmMs + Math.max(NOISE_MS, calmMs * NOISE_SHARE)) continue;
     const delays = `${calmMs.toFixed()} ms became ${troubledMs.toFixed()} ms`;
-    oracle.violate(8, `${fault}: the delay of job ${jobId} at ${conf} of ${delays}`);
+    facts.violate(8, `${fault}: the delay of job ${jobId} at ${conf} of ${delays}`);
   }
   return {
     seed,
-    violations: [...calm.oracle.violations, ...oracle.violations],
+    violations: [...calm.facts.violations, ...facts.violations],
     events: calm.events + troubled.events,
     steps: calm.clock.steps + clock.steps,
     virtualMs: calm.clock.monotonic() + clock.monotonic(),
@@ -62,7 +62,7 @@ async function run(
     world.places.behave(LOCATIONS[0], PLACE_TROUBLES[fault](stream(scenario.seed, 'trouble')));
   }
   for (const burst of scenario.bursts) clock.after(burst.atMs, () => produce(world, burst));
-  await clock.run(untilMs, () => world.oracle.violations.length > 0);
+  await clock.run(untilMs, () => world.facts.violations.length > 0);
   world.close();
   return world;
 }
@@ -75,11 +75,11 @@ function* healthyJobs({ stores }: World): Iterable<[number, { conf: string }]> {
 }
 
 /** Of all events that the job is owed; those that never came count as if they came at the end. */
-function meanDelayMs({ oracle, clock, stores }: World, jobId: number): number {
+function meanDelayMs({ facts, puts, clock, stores }: World, jobId: number): number {
   const { filter } = stores.jobs.get(jobId)!.job.spec;
   const isMatch = ({ action }: SimEvent) => filter === '' || action === 'delete';
-  const delays = [...oracle.owedEvents(jobId)]
+  const delays = [...facts.owedEvents(jobId)]
     .filter(isMatch)
-    .map((event) => (oracle.deliveredAtMs(jobId, event) ?? clock.monotonic()) - event.atMs);
+    .map((event) => (puts.deliveredAtMs(jobId, event) ?? clock.monotonic()) - event.atMs);
   return delays.length === 0 ? 0 : delays.reduce((sum, ms) => sum + ms, 0) / delays.length;
 }

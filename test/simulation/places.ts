@@ -8,7 +8,7 @@ import {
 import type { SeededRandom } from '../kit/random.ts';
 import type { Boundary } from './boundary.ts';
 import type { Counts } from './counts.ts';
-import type { Oracle } from './oracle.ts';
+import type { PutOracle } from './put-oracle.ts';
 import { storedPayload } from './stored-deflate.ts';
 import type { VirtualClock } from './virtual-clock.ts';
 
@@ -40,14 +40,14 @@ export class Places {
   readonly #behaviours = new Map<string, Behaviour>();
   readonly #clock: VirtualClock;
   readonly #random: SeededRandom;
-  readonly #oracle: Oracle;
+  readonly #oracle: PutOracle;
   readonly #counts: Counts;
   readonly #trace: ((what: string) => void) | undefined;
 
   constructor(options: {
     clock: VirtualClock;
     random: SeededRandom;
-    oracle: Oracle;
+    oracle: PutOracle;
     counts: Counts;
     trace: ((what: string) => void) | undefined;
   }) {

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { Counts } from './counts.ts';
-import type { Violation } from './oracle.ts';
+import type { Violation } from './facts.ts';
 import type { Outcome } from './simulation.ts';
 import type { Request, WorkerData } from './worker.ts';
 

@@ -33,7 +33,7 @@ export class SimProcess {
       boundary: this.boundary,
       clock,
       random,
-      watcher: { took: (call) => world.oracle.took(number, call) },
+      watcher: { took: (call) => world.progress.took(number, call) },
       counts: world.counts,
     });
     this.log = new BoundedLog({ topic: world.topic, boundary: this.boundary, clock, random });

@@ -1,7 +1,7 @@
 import { messageOf } from '@trailpush/core';
 import { createJob } from './nemesis-jobs.ts';
 import { Nemesis } from './nemesis.ts';
-import type { Violation } from './oracle.ts';
+import type { Violation } from './facts.ts';
 import type { SimEvent } from './plain-dataset.ts';
 import { ACCOUNTS, stream, type Burst, type Scenario } from './scenario.ts';
 import type { CreateBatcher } from './sim-process.ts';
@@ -33,20 +33,20 @@ export async function simulate(
   trace?: (what: string) => void,
 ): Promise<Outcome> {
   const world = new World(scenario, createBatcher, trace);
-  const { oracle, clock, counts } = world;
+  const { facts, clock, counts } = world;
   try {
     await trouble(world);
     await healing(world);
     await promptness(world);
     if (!isBroken(world)) checkComplete(world);
   } catch (error) {
-    oracle.violate(9, `the run broke: ${error instanceof Error ? error.stack : messageOf(error)}`);
+    facts.violate(9, `the run broke: ${error instanceof Error ? error.stack : messageOf(error)}`);
   } finally {
     world.close();
   }
   return {
     seed: scenario.seed,
-    violations: oracle.violations,
+    violations: facts.violations,
     events: world.events,
     steps: clock.steps,
     virtualMs: clock.monotonic(),
@@ -86,12 +86,12 @@ export function produce(world: World, { seed }: Burst): void {
 
 async function healing(world: World): Promise<void> {
   if (isBroken(world)) return;
-  const { clock, oracle } = world;
+  const { clock, facts, progress } = world;
   world.heal();
-  const isDone = (): boolean => isBroken(world) || oracle.lag() === undefined;
+  const isDone = (): boolean => isBroken(world) || progress.lag() === undefined;
   await clock.run(clock.monotonic() + HEALING_MS, isDone);
-  const lag = oracle.lag();
-  if (lag !== undefined && !isBroken(world)) oracle.violate(9, `${lag} after ${HEALING_MS} ms`);
+  const lag = progress.lag();
+  if (lag !== undefined && !isBroken(world)) facts.violate(9, `${lag} after ${HEALING_MS} ms`);
 }
 
 /**
@@ -100,12 +100,12 @@ async function healing(world: World): Promise<void> {
  */
 async function promptness(world: World): Promise<void> {
   if (isBroken(world)) return;
-  const { clock, oracle } = world;
+  const { clock, facts } = world;
   for (let attempt = 1; ; attempt++) {
     const late = await probe(world);
     if (late === undefined || isBroken(world)) return;
     if (attempt === MAX_PROBES) {
-      oracle.violate(7, late);
+      facts.violate(7, late);
       return;
     }
     await clock.run(clock.monotonic() + PROBE_AGAIN_MS, () => isBroken(world));
@@ -114,7 +114,7 @@ async function promptness(world: World): Promise<void> {
 
 /** What came too late; undefined when nothing did. */
 async function probe(world: World): Promise<string | undefined> {
-  const { clock, oracle, stores } = world;
+  const { clock, puts, stores } = world;
   const jobs = [...stores.jobs.values()].map(({ job }) => job).filter(({ spec }) => spec.enabled);
   const limitsMs = jobs.map(({ spec }) => spec.maxUploadIntervalSeconds * 1000);
   const startMs = clock.monotonic();
@@ -126,7 +126,7 @@ async function probe(world: World): Promise<string | undefined> {
   for (const { id, accountId, spec } of jobs) {
     const limitMs = spec.maxUploadIntervalSeconds * 1000 + PROMPT_MS;
     for (const event of probes.filter((of) => of.accountId === accountId)) {
-      const atMs = oracle.deliveredAtMs(id, event);
+      const atMs = puts.deliveredAtMs(id, event);
       if (atMs !== undefined && atMs - startMs <= limitMs) continue;
       const took = atMs === undefined ? 'did not come' : `took ${atMs - startMs} ms`;
       return `offset ${event.offset} for job ${id} ${took}, and ${limitMs} ms are allowed`;
@@ -136,15 +136,15 @@ async function probe(world: World): Promise<string | undefined> {
 }
 
 /** In the end once more from what was produced, whatever the cursors say. */
-function checkComplete({ oracle, stores }: World): void {
+function checkComplete({ facts, progress, stores }: World): void {
   for (const id of stores.jobs.keys()) {
-    for (const event of oracle.owedEvents(id)) {
-      if (!oracle.isOwed(id, event)) continue;
-      oracle.violate(1, `job ${id} never got offset ${event.offset} of ${event.partition}`);
+    for (const event of facts.owedEvents(id)) {
+      if (!progress.isOwed(id, event)) continue;
+      facts.violate(1, `job ${id} never got offset ${event.offset} of ${event.partition}`);
     }
   }
 }
 
-function isBroken({ oracle }: World): boolean {
-  return oracle.violations.length > 0;
+function isBroken({ facts }: World): boolean {
+  return facts.violations.length > 0;
 }

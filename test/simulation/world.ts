@@ -4,7 +4,9 @@ import { MemoryTopic } from '../kit/memory-log.ts';
 import { MemoryStores } from '../kit/memory-stores.ts';
 import type { SeededRandom } from '../kit/random.ts';
 import { Counts } from './counts.ts';
-import { Oracle } from './oracle.ts';
+import { Facts } from './facts.ts';
+import { ProgressOracle } from './progress-oracle.ts';
+import { PutOracle } from './put-oracle.ts';
 import { Places } from './places.ts';
 import { eventText, Registry, type SimEvent } from './plain-dataset.ts';
 import { stream, type Scenario } from './scenario.ts';
@@ -36,7 +38,9 @@ export class World {
   readonly topic: MemoryTopic;
   readonly stores: WatchedStores;
   readonly places: Places;
-  readonly oracle: Oracle;
+  readonly facts: Facts;
+  readonly puts: PutOracle;
+  readonly progress: ProgressOracle;
   readonly registry = new Registry();
   readonly counts = new Counts();
   readonly processes: SimProcess[] = [];
@@ -61,11 +65,15 @@ export class World {
     const gaps = stream(seed, 'offset gaps');
     const offsetGap = () => (hasOffsetGaps && gaps.chance(0.2) ? gaps.between(1, 3) : 0);
     this.topic = new MemoryTopic({ clock, partitions, maxReadRecords, offsetGap });
-    this.stores = new WatchedStores(clock, { confirmed: (plan) => this.oracle.confirming(plan) });
-    this.oracle = new Oracle({ stores: this.stores, topic: this.topic, trace: this.trace });
-    this.stores.onPlan = (plan) => this.oracle.planStored(plan);
-    const { oracle, counts } = this;
-    this.places = new Places({ clock, random, oracle, counts, trace: this.trace });
+    this.stores = new WatchedStores(clock, { confirmed: (plan) => this.puts.confirming(plan) });
+    const { topic, stores, counts } = this;
+    this.facts = new Facts(topic, this.trace);
+    const { facts } = this;
+    const puts = new PutOracle(facts, stores);
+    this.puts = puts;
+    this.progress = new ProgressOracle({ facts, puts, stores, topic });
+    stores.onPlan = (plan) => puts.planStored(plan);
+    this.places = new Places({ clock, random, oracle: puts, counts, trace: this.trace });
     storeInsteadOfDeflate((done) => {
       const ms = random.between(0, this.maxCompressionMs);
       clock.after(ms, done);
@@ -86,7 +94,7 @@ export class World {
     this.processes.push(process);
     this.trace?.(`process ${process.number} starts`);
     process.batcher.start().catch((error: unknown) => {
-      this.oracle.violate(9, `process ${process.number} could not start: ${String(error)}`);
+      this.facts.violate(9, `process ${process.number} could not start: ${String(error)}`);
     });
     return process;
   }
@@ -132,7 +140,7 @@ export class World {
   holds({ number }: SimProcess, heldBytes: number): void {
     const { budgetBytes } = this.scenario;
     if (heldBytes <= budgetBytes + BUDGET_SLACK_BYTES) return;
-    this.oracle.violate(6, `process ${number} holds ${heldBytes} of ${budgetBytes} bytes`);
+    this.facts.violate(6, `process ${number} holds ${heldBytes} of ${budgetBytes} bytes`);
   }
 
   produce(event: {
@@ -145,7 +153,7 @@ export class World {
     const text = eventText({ ...event, number: this.#events++ });
     const [at] = this.topic.append([{ key: accountId, value: Buffer.from(text, 'latin1') }]);
     const produced = { accountId, action, text, atMs: this.clock.monotonic(), ...at! };
-    this.oracle.produced(produced);
+    this.facts.produced(produced);
     return produced;
   }
 
@@ -160,7 +168,7 @@ export class World {
     const start = spec.enabled ? this.#ends() : undefined;
     const at = start && { topic: this.topic.topic, offsets: start };
     const job = this.stores.create(accountId, spec, at);
-    this.oracle.jobChanged(job.id, start);
+    this.progress.jobChanged(job.id, start);
     return job;
   }
 
@@ -172,12 +180,12 @@ export class World {
     const at = start && { topic: this.topic.topic, offsets: start };
     const change = { spec, expectedRevision: job.revision, contentChanged, start: at };
     this.stores.update(id, change);
-    this.oracle.jobChanged(id, start);
+    this.progress.jobChanged(id, start);
   }
 
   deleteJob(id: number): void {
     this.stores.delete(id);
-    this.oracle.jobDeleted(id);
+    this.progress.jobDeleted(id);
   }
 
   #ends(): ReadonlyMap<number, number> {
