@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
 
-import { createApi, mintToken, type ApiDeps } from '@trailpush/api';
+import { createApi, mintToken, type ApiDeps, type DestinationConfs } from '@trailpush/api';
 import { Secret, type NewToken, type RecordLog } from '@trailpush/core';
 import { datasets, encodeEvent, LineEncoder, WriterSchemas } from '@trailpush/datasets';
 import { parseDestination, redactConf, restoreConf } from '@trailpush/destinations';
@@ -51,6 +51,10 @@ export interface Answer {
   };
 }
 
+type ApiFixtureOptions = Partial<
+  Pick<ApiDeps, 'relaxLimits' | 'rateLimit' | 'maxJobsPerAccount' | 'maxRecordBytes'>
+>;
+
 export interface ApiFixture {
   /** Not listening; `inject` works, `listen` may be called. */
   readonly app: FastifyInstance;
@@ -66,6 +70,10 @@ export interface ApiFixture {
   createToken(spec?: Partial<NewToken>): Promise<string>;
   /** The stored cursor of a job in each partition of the log. */
   cursorsOf(jobId: number): Promise<Map<number, number>>;
+  /** The confs that test uploads were sent to so far. */
+  readonly probed: readonly string[];
+  /** What becomes of test uploads from now on; at first all arrive, and no packet leaves. */
+  answerProbes(probe: DestinationConfs['probe']): void;
   /** From now on `bounds` and `append` fail with this error; undefined mends them. */
   breakLog(error: Error | undefined): void;
   close(): Promise<void>;
@@ -77,9 +85,7 @@ const MAX_RECORD_BYTES = 1024 * 1024;
  * The API over a real SQLite database and a real embedded log in a folder of its own. `close` throws
  * when any answer was not as the OpenAPI document says.
  */
-export async function startApi(
-  options: Partial<Pick<ApiDeps, 'relaxLimits' | 'maxJobsPerAccount' | 'maxRecordBytes'>> = {},
-): Promise<ApiFixture> {
+export async function startApi(options: ApiFixtureOptions = {}): Promise<ApiFixture> {
   const folder = await mkdtemp(join(tmpdir(), 'trailpush-api-'));
   const lines: string[] = [];
   const stream = new Writable({
@@ -98,6 +104,8 @@ export async function startApi(
     ...common,
   });
   const metrics = createMetrics();
+  const probed: string[] = [];
+  let probe: DestinationConfs['probe'] = async () => ({ verdict: { kind: 'delivered' } });
   let broken: Error | undefined;
   const breakable = {
     topic: log.topic,
@@ -130,6 +138,10 @@ export async function startApi(
         parse: (conf) => parseDestination(conf, { allowPrivate: [], fileRoot: undefined }),
         redact: redactConf,
         restore: restoreConf,
+        probe: async (conf, signal) => {
+          probed.push(conf);
+          return probe(conf, signal);
+        },
       },
       encoder: new LineEncoder({ encode: encodeEvent, maxRecordBytes, clock: systemClock }),
       metrics: metrics.serving,
@@ -138,6 +150,7 @@ export async function startApi(
       replays: stores.replays,
       clock: systemClock,
       relaxLimits: options.relaxLimits ?? false,
+      rateLimit: options.rateLimit ?? 0,
       maxJobsPerAccount: options.maxJobsPerAccount ?? 100,
       maxRecordBytes,
     }),
@@ -151,6 +164,10 @@ export async function startApi(
     send: (method, path, body) => send(app, method, path, body),
     createToken: (spec) => createToken(stores, spec),
     cursorsOf: (jobId) => cursorsOf(stores, log, jobId),
+    probed,
+    answerProbes: (answer) => {
+      probe = answer;
+    },
     breakLog: (error) => {
       broken = error;
     },

@@ -3,24 +3,30 @@ import type { FastifyInstance, FastifyPluginAsync, FastifyRequest } from 'fastif
 
 import { authorize, requireToken, type AuthDeps } from './auth.ts';
 import { registerDatasetRoutes } from './dataset-routes.ts';
+import { DestinationCheck } from './destination-check.ts';
 import { ApiError, CODE, sendError, sendNoRoute, unsupportedMedia } from './envelope.ts';
 import { registerIngestRoute, type IngestDeps } from './ingest.ts';
 import { JobChanges, type JobChangeDeps } from './job-changes.ts';
 import { registerJobRoutes } from './job-routes.ts';
 import { jobChangeReader, showJob, uploadLimits } from './job-shape.ts';
 import { registerOpenApiRoute } from './openapi.ts';
+import { countRequests, type RateLimit } from './rate-limit.ts';
 import type { ReplayOrderDeps } from './replay-orders.ts';
 import { registerReplayRoutes } from './replay-routes.ts';
 import { JsonBodyError, parseStrictJson } from './strict-json.ts';
 import { registerVerifyRoutes } from './token-routes.ts';
+import { registerValidateRoutes } from './validate-routes.ts';
+import { registerZoneRoutes } from './zone-routes.ts';
 
 export interface ApiDeps
-  extends Omit<JobChangeDeps, 'log'>, Omit<IngestDeps, 'log'>, Omit<AuthDeps, 'clock'> {
+  extends Omit<JobChangeDeps, 'log' | 'check'>, Omit<IngestDeps, 'log'>, Omit<AuthDeps, 'clock'> {
   readonly log: Pick<RecordLog, 'topic' | 'bounds' | 'append' | 'openReader'>;
   readonly replays: ReplayOrderDeps['replays'];
-  readonly clock: Pick<Clock, 'now' | 'monotonic'>;
+  readonly clock: Clock;
   /** Lowers the floors of `max_upload_*` (`TRAILPUSH_RELAX_LIMITS`). */
   readonly relaxLimits: boolean;
+  /** Requests of one token in five minutes; 0 for no limit (`TRAILPUSH_API_RATE_LIMIT`). */
+  readonly rateLimit: number;
 }
 
 /** `/client/v4`, `/ingest/v1` and `/openapi.json`, as a plugin for `createHttpServer`. */
@@ -30,12 +36,15 @@ export function createApi(deps: ApiDeps): FastifyPluginAsync {
     registerOpenApiRoute(app);
     await app.register(
       async (client) => {
-        serveEnvelope(client, authenticate);
+        const limits = await countRequests(client, deps.rateLimit);
+        serveEnvelope(client, [limits.ofAddress, authenticate, limits.ofToken]);
         acceptStrictJson(client);
-        client.addHook('onRequest', checkAccountId);
+        client.addHook('onRequest', checkScopeId);
         client.addHook('onRequest', authorizeLogpush);
         registerVerifyRoutes(client);
         const { jobs, datasets, destinations } = deps;
+        const check = new DestinationCheck(deps);
+        const readChange = jobChangeReader(uploadLimits(deps.relaxLimits));
         const show = (job: Job) =>
           showJob(job, destinations.redact(job.spec.destinationConf.reveal()));
         registerDatasetRoutes(client, { jobs, datasets, show });
@@ -43,15 +52,18 @@ export function createApi(deps: ApiDeps): FastifyPluginAsync {
         registerJobRoutes(client, {
           jobs,
           show,
-          changes: new JobChanges(deps),
-          readChange: jobChangeReader(uploadLimits(deps.relaxLimits)),
+          changes: new JobChanges({ ...deps, check }),
+          readChange,
         });
+        registerZoneRoutes(client, { datasets, readChange });
+        const limit = limits.ofChecks;
+        registerValidateRoutes(client, { jobs, datasets, destinations, check, limit });
       },
       { prefix: '/client/v4' },
     );
     await app.register(
       async (ingest) => {
-        serveEnvelope(ingest, authenticate);
+        serveEnvelope(ingest, [authenticate]);
         registerIngestRoute(ingest, deps);
       },
       { prefix: '/ingest/v1' },
@@ -59,14 +71,12 @@ export function createApi(deps: ApiDeps): FastifyPluginAsync {
   };
 }
 
-function serveEnvelope(
-  app: FastifyInstance,
-  authenticate: (request: FastifyRequest) => Promise<void>,
-): void {
+/** @param gates what a request has to pass, in this order */
+function serveEnvelope(app: FastifyInstance, gates: readonly RateLimit[]): void {
   app.addHook('onRequest', async (_request, reply) => {
     void reply.headers({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' });
   });
-  app.addHook('onRequest', authenticate);
+  for (const gate of gates) app.addHook('onRequest', gate);
   app.setErrorHandler(sendError);
   app.setNotFoundHandler(sendNoRoute);
 }
@@ -96,9 +106,10 @@ function acceptStrictJson(app: FastifyInstance): void {
   });
 }
 
-async function checkAccountId(request: FastifyRequest): Promise<void> {
-  const { account_id: accountId } = request.params as { account_id?: string };
-  if (accountId === undefined || /^[\w-]{1,64}$/.test(accountId)) return;
+async function checkScopeId(request: FastifyRequest): Promise<void> {
+  const { account_id: accountId, zone_id: zoneId } = request.params as Record<string, string>;
+  const id = accountId ?? zoneId;
+  if (id === undefined || /^[\w-]{1,64}$/.test(id)) return;
   const message = `Could not route to ${request.url.slice(0, 200)}, perhaps your object identifier is invalid?`;
   throw new ApiError(404, [
     { code: CODE.badIdentifier, message },

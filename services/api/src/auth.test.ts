@@ -67,7 +67,7 @@ describe('who may call the API', () => {
     [`/client/v4/accounts/${'a'.repeat(65)}/logpush/jobs`, 404],
     ['/client/v4/accounts/a b/logpush/jobs', 404],
     ['/client/v4/accounts//logpush/jobs', 404],
-    ['/client/v4/zones/z1/logpush/jobs', 404],
+    ['/client/v4/zones/z1/logpush/edge', 404],
     [`${JOBS}/9007199254740993`, 404],
     [`${JOBS}/1e3`, 400],
     [`${JOBS}/-1`, 400],

@@ -49,3 +49,12 @@ function describe(fields: readonly FieldSpec[]): Record<string, string> {
     ]),
   );
 }
+
+/** Which datasets there are, as the end of a sentence. */
+export function available(datasets: ReadonlyMap<string, Dataset>): string {
+  return `this installation has ${[...datasets.keys()].join(', ')}`;
+}
+
+export function noSuchDataset(id: string, datasets: ReadonlyMap<string, Dataset>): string {
+  return `dataset ${JSON.stringify(id.slice(0, 80))} does not exist: ${available(datasets)}`;
+}

@@ -8,12 +8,13 @@ import {
 } from '@trailpush/core';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 
-/** Error codes as Cloudflare's API uses them; `unavailable`, `notice` and `internal` are our own. */
+/** Error codes as Cloudflare's API uses them; `unavailable`, `rateLimited`, `notice` and `internal` are our own. */
 export const CODE = {
   notFound: 1000,
   invalid: 1002,
   notAllowed: 1004,
   unavailable: 1005,
+  rateLimited: 1015,
   notice: 1100,
   noRoute: 7000,
   badIdentifier: 7003,
@@ -91,7 +92,10 @@ export async function sendError(
     return reply.code(500).send(failed([{ code: CODE.internal, message }], null));
   }
   if (answer.status === 401) void reply.header('www-authenticate', 'Bearer');
-  if (answer.status === 503) void reply.header('retry-after', RETRY_AFTER_SECONDS);
+  const isTemporary = answer.status === 503 || answer.status === 429;
+  if (isTemporary && !reply.hasHeader('retry-after')) {
+    void reply.header('retry-after', RETRY_AFTER_SECONDS);
+  }
   return reply.code(answer.status).send(failed(answer.items, null));
 }
 

@@ -5,6 +5,7 @@ import {
   messageOf,
   RevisionConflictError,
   Secret,
+  type AttemptResult,
   type Dataset,
   type Job,
   type JobSpec,
@@ -14,6 +15,8 @@ import {
   type Start,
 } from '@trailpush/core';
 
+import { noSuchDataset, available } from './dataset-routes.ts';
+import type { DestinationCheck } from './destination-check.ts';
 import { ApiError, CODE, invalidProperty } from './envelope.ts';
 import { newJobSpec, type JobChange } from './job-shape.ts';
 
@@ -24,6 +27,8 @@ export interface DestinationConfs {
   redact(conf: string): string;
   /** Puts stored secrets back in place of `REDACTED`. @throws InvalidDestinationError */
   restore(sent: string, stored: string): string;
+  /** Sends the test upload to a conf that `parse` takes. Never throws for what happens outside. */
+  probe(conf: string, signal: AbortSignal): Promise<AttemptResult>;
 }
 
 export interface JobChangeDeps {
@@ -31,6 +36,7 @@ export interface JobChangeDeps {
   readonly log: Pick<RecordLog, 'topic' | 'bounds'>;
   readonly datasets: ReadonlyMap<string, Dataset>;
   readonly destinations: DestinationConfs;
+  readonly check: Pick<DestinationCheck, 'require'>;
   readonly maxJobsPerAccount: number;
 }
 
@@ -47,7 +53,7 @@ export class JobChanges {
 
   /** @throws ApiError, InvalidJobError, InvalidDestinationError; 503 when the log cannot be asked. */
   async create(accountId: string, change: JobChange): Promise<Job> {
-    const { jobs, datasets, maxJobsPerAccount } = this.#deps;
+    const { jobs, datasets, check } = this.#deps;
     if (change.destinationConf === undefined) {
       throw invalidProperty('destination_conf', 'destination_conf must be given');
     }
@@ -57,11 +63,18 @@ export class JobChanges {
     const base = newJobSpec(change.dataset, new Secret(change.destinationConf));
     const spec = { ...base, kind: change.kind ?? '', ...change.settings };
     this.#check(spec);
-    if ((await jobs.list(accountId)).length >= maxJobsPerAccount) {
-      const message = `creating a new job (for ${spec.dataset} dataset) is not allowed: exceeded max jobs allowed`;
-      throw new ApiError(403, [{ code: CODE.notAllowed, message }]);
-    }
+    await this.#checkQuota(accountId, spec);
+    await check.require(accountId, change.destinationConf);
+    // Others of the account were checked meanwhile.
+    await this.#checkQuota(accountId, spec);
     return jobs.create(accountId, spec, spec.enabled ? await this.#startNow() : undefined);
+  }
+
+  async #checkQuota(accountId: string, { dataset }: JobSpec): Promise<void> {
+    const { jobs, maxJobsPerAccount } = this.#deps;
+    if ((await jobs.list(accountId)).length < maxJobsPerAccount) return;
+    const message = `creating a new job (for ${dataset} dataset) is not allowed: exceeded max jobs allowed`;
+    throw new ApiError(403, [{ code: CODE.notAllowed, message }]);
   }
 
   /**
@@ -80,12 +93,15 @@ export class JobChanges {
   }
 
   async #tryUpdate(accountId: string, id: number, change: JobChange): Promise<Job | undefined> {
-    const { jobs } = this.#deps;
+    const { jobs, check } = this.#deps;
     const stored = await jobs.get(accountId, id);
     if (stored === undefined) return undefined;
     const spec = this.#merge(stored.spec, change);
     this.#check(spec);
     if (sameSpec(spec, stored.spec)) return stored;
+    const conf = spec.destinationConf.reveal();
+    // An unreachable receiver must not keep anybody from switching the job off.
+    if (conf !== stored.spec.destinationConf.reveal()) await check.require(accountId, conf);
     const isFirstEnabling = spec.enabled && !stored.wasEnabled;
     return jobs.update(accountId, id, {
       spec,
@@ -117,8 +133,7 @@ export class JobChanges {
   #check(spec: JobSpec): void {
     const dataset = this.#deps.datasets.get(spec.dataset);
     if (dataset === undefined) {
-      const message = `dataset ${JSON.stringify(spec.dataset.slice(0, 80))} does not exist: ${available(this.#deps.datasets)}`;
-      throw invalidProperty('dataset', message);
+      throw invalidProperty('dataset', noSuchDataset(spec.dataset, this.#deps.datasets));
     }
     if (spec.kind === 'edge') {
       throw invalidProperty('kind', 'kind "edge" is only available for the http_requests dataset');
@@ -143,10 +158,6 @@ export class JobChanges {
       throw new ApiError(503, [{ code: CODE.unavailable, message }]);
     }
   }
-}
-
-function available(datasets: ReadonlyMap<string, Dataset>): string {
-  return `this installation has ${[...datasets.keys()].join(', ')}`;
 }
 
 function rejectFixed(property: string, sent: string | undefined, stored: string): void {

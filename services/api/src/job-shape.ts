@@ -1,7 +1,7 @@
 import type { Job, JobSpec, Secret } from '@trailpush/core';
 import { z } from 'zod';
 
-import { ApiError, CODE, type ErrorItem } from './envelope.ts';
+import { bodyReader } from './body-reader.ts';
 
 /**
  * The one place that knows the public names of a job's properties: from a request body to members of
@@ -114,40 +114,10 @@ function bodySchema(limits: UploadLimits) {
   return properties.partial();
 }
 
-/**
- * Returns what reads a request body.
- * The reader throws ApiError (400), with an item for every property that is wrong.
- */
+/** Returns what reads the body of a create or a change. It throws ApiError (400). */
 export function jobChangeReader(limits: UploadLimits): (body: unknown) => JobChange {
-  const schema = bodySchema(limits);
-  const known = new Set(Object.keys(schema.shape));
-  return (body) => {
-    const parsed = schema.safeParse(body);
-    const problems: ErrorItem[] = [];
-    if (typeof body === 'object' && body !== null && !Array.isArray(body)) {
-      for (const name of Object.keys(body)) {
-        if (!known.has(name)) problems.push(problem(name, 'is not a property of a job'));
-      }
-    }
-    for (const issue of parsed.error?.issues ?? []) {
-      const name = issue.path[0];
-      if (name === undefined) {
-        problems.push({ code: CODE.invalid, message: 'the body must be a JSON object' });
-      } else problems.push(problem(String(name), issue.message));
-    }
-    const [first, ...others] = problems;
-    if (first !== undefined) throw new ApiError(400, [first, ...others.slice(0, 19)]);
-    return toChange(parsed.data ?? {});
-  };
-}
-
-function problem(property: string, message: string): ErrorItem {
-  const shown = property.length > 80 ? `${property.slice(0, 80)}...` : property;
-  return {
-    code: CODE.invalid,
-    message: `${shown} ${message}`,
-    source: { pointer: `/${shown.replaceAll('~', '~0').replaceAll('/', '~1')}` },
-  };
+  const read = bodyReader(bodySchema(limits), 'a job');
+  return (body) => toChange(read(body));
 }
 
 type Body = z.infer<ReturnType<typeof bodySchema>>;

@@ -42,7 +42,7 @@ describe('what a job may be', () => {
       { destination_conf: `s3://b?region=${'a'.repeat(4096)}` },
       'must have at most 4096 characters',
     ],
-    ['destination_conf', { destination_conf: 'gs://bucket' }, 'gs:// is not supported'],
+    ['destination_conf', { destination_conf: 'ftp://bucket' }, 'ftp:// is not supported'],
     ['destination_conf', { destination_conf: 'https://127.0.0.1/' }, 'is not public'],
     ['filter', { filter: '{"where":{"key":"Nope","operator":"eq","value":"x"}}' }, 'Nope'],
     ['filter', { filter: 'not json' }, 'JSON'],

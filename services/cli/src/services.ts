@@ -3,7 +3,14 @@ import { join } from 'node:path';
 import type { AddressInfo } from 'node:net';
 import { createApi } from '@trailpush/api';
 import { createBatcher, type Batcher } from '@trailpush/batcher';
-import { ConfigError, messageOf, type AuditStore, type Job, type RecordLog } from '@trailpush/core';
+import {
+  ConfigError,
+  messageOf,
+  type AttemptResult,
+  type AuditStore,
+  type Job,
+  type RecordLog,
+} from '@trailpush/core';
 import { LineEncoder } from '@trailpush/datasets';
 import {
   objectKey,
@@ -141,6 +148,7 @@ async function startHttp(
           parse: (conf) => parseDestination(conf, policy),
           redact: redactConf,
           restore: restoreConf,
+          probe: (conf, signal) => probeDestination(world, conf, signal),
         },
         maxJobsPerAccount: MAX_JOBS_PER_ACCOUNT,
         encoder: new LineEncoder({
@@ -155,6 +163,7 @@ async function startHttp(
         replays: stores.replays,
         clock: world.clock,
         relaxLimits: config.relaxLimits,
+        rateLimit: config.apiRateLimit,
       }),
     );
   }
@@ -165,6 +174,19 @@ async function startHttp(
     writeFileSync(join(config.dataFolder, ADDRESS_FILE), `${url}\n`);
   }
   return url;
+}
+
+async function probeDestination(
+  { policy, clock, logger }: World,
+  conf: string,
+  signal: AbortSignal,
+): Promise<AttemptResult> {
+  const destination = openDestination(parseDestination(conf, policy), { clock, logger });
+  try {
+    return await destination.probe(signal);
+  } finally {
+    await destination.close();
+  }
 }
 
 async function listen(

@@ -70,6 +70,7 @@ export class Program {
         TRAILPUSH_ADMIN_TOKEN: ADMIN_TOKEN,
         TRAILPUSH_ALLOW_PRIVATE_DESTINATIONS: '127.0.0.0/8',
         TRAILPUSH_RELAX_LIMITS: '1',
+        TRAILPUSH_API_RATE_LIMIT: '0',
         LOG_LEVEL: 'warn',
         ...environment,
       },

@@ -34,6 +34,7 @@ describe('loadConfig', () => {
       memoryBudgetBytes: 134_217_728,
       maxRecordBytes: 8_388_608,
       relaxLimits: false,
+      apiRateLimit: 1200,
       gzipLevel: 6,
       logLevel: 'info',
     });

@@ -41,6 +41,8 @@ export interface Config {
   readonly memoryBudgetBytes: number;
   readonly maxRecordBytes: number;
   readonly relaxLimits: boolean;
+  /** Requests of one token in five minutes; 0 for no limit. */
+  readonly apiRateLimit: number;
   /** 1 to 9. */
   readonly gzipLevel: number;
   readonly logLevel: Settings['LOG_LEVEL'];
@@ -108,6 +110,7 @@ function toConfig(settings: Settings): Config {
     memoryBudgetBytes,
     maxRecordBytes,
     relaxLimits: settings.TRAILPUSH_RELAX_LIMITS,
+    apiRateLimit: settings.TRAILPUSH_API_RATE_LIMIT,
     gzipLevel: settings.TRAILPUSH_GZIP_LEVEL,
     logLevel: settings.LOG_LEVEL,
   });

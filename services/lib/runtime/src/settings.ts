@@ -127,6 +127,7 @@ export const settingsSchema = z.object({
   TRAILPUSH_MEMORY_BUDGET_BYTES: wholeNumber(16 * MIB, 2 ** 40, 128 * MIB).prefault(`${128 * MIB}`),
   TRAILPUSH_MAX_RECORD_BYTES: wholeNumber(1024, 512 * MIB, 8 * MIB).prefault(`${8 * MIB}`),
   TRAILPUSH_RELAX_LIMITS: flag,
+  TRAILPUSH_API_RATE_LIMIT: wholeNumber(0, 10_000_000, 1200).prefault('1200'),
   TRAILPUSH_GZIP_LEVEL: wholeNumber(1, 9, 6).prefault('6'),
   LOG_LEVEL: z
     .enum(['debug', 'info', 'warn', 'error', 'silent'], {
