@@ -48,9 +48,9 @@ export function compileTime(leaf: FilterLeaf, event: LoadedEvent, slot: number):
     const nanos = ((time % 1000n) + 1000n) % 1000n;
     return { whole: Number((time - nanos) / 1000n), nanos: Number(nanos) };
   };
-  const { integers, ends } = event.cursor;
+  const { starts, integers, ends } = event.cursor;
   const test = compileTest(leaf, 'a timestamp', parse);
-  return () => test(integers[slot] ?? 0, ends[slot] ?? 0);
+  return () => ((starts[slot] ?? -1) < 0 ? test(0, 0) : test(integers[slot] ?? 0, ends[slot] ?? 0));
 }
 
 function compileTest(

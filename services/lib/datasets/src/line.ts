@@ -105,9 +105,12 @@ function writeParts(
       case BODY:
         at = writeBody(part, event, out, at);
         break;
-      case TIMESTAMP:
-        at = part.writeTime?.(integers[slot] ?? 0, ends[slot] ?? 0, out, at) ?? at;
+      case TIMESTAMP: {
+        const isThere = (starts[slot] ?? -1) >= 0;
+        const micros = isThere ? (integers[slot] ?? 0) : 0;
+        at = part.writeTime?.(micros, isThere ? (ends[slot] ?? 0) : 0, out, at) ?? at;
         break;
+      }
       case OBJECT:
         at = writeMembers(part, event, out, at);
         break;
