@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { ConfigError, messageOf } from '@trailpush/core';
 import { produceFile } from './produce.ts';
+import { addReplayCommands } from './replay.ts';
 import { runServices, type ServiceName } from './services.ts';
 
 const { version } = JSON.parse(
@@ -55,6 +56,8 @@ async function main(): Promise<void> {
     .description('send audit events from a file to the log')
     .option('--data <folder>', 'data folder of the embedded log (TRAILPUSH_DATA, default ./data)')
     .action((file: string, options: { data?: string }) => produceFile(file, options));
+
+  addReplayCommands(program);
 
   await program.parseAsync();
 }

@@ -1,0 +1,68 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { ConfigError, messageOf, TrailpushError } from '@trailpush/core';
+import { secretsInDataFolder, type Config } from '@trailpush/runtime';
+import { ADDRESS_FILE } from './services.ts';
+
+/** What the API answered, when that was no success. */
+export class RefusedError extends TrailpushError {}
+
+interface Envelope {
+  readonly success: boolean;
+  readonly errors: readonly { readonly message: string }[];
+  readonly messages: readonly { readonly message: string }[];
+  readonly result: unknown;
+}
+
+const ANSWER_WITHIN_MS = 60_000;
+
+/** The API of a running program, with the operator's token. */
+export class ApiClient {
+  readonly #url: string;
+  readonly #authorization: string;
+
+  private constructor(url: string, authorization: string) {
+    this.#url = url;
+    this.#authorization = authorization;
+  }
+
+  /** `url` is where to find it when it is not the program of the data folder, nor on this machine. */
+  static async find(config: Config, url: string | undefined): Promise<ApiClient> {
+    const addressFile = join(config.dataFolder, ADDRESS_FILE);
+    const own = existsSync(addressFile) ? readFileSync(addressFile, 'utf8').trim() : undefined;
+    const base = url ?? own ?? `http://127.0.0.1:${config.port}`;
+    const { adminToken } = await secretsInDataFolder(config.dataFolder, config);
+    return new ApiClient(base.replace(/\/+$/, ''), `Bearer ${adminToken.reveal()}`);
+  }
+
+  /** The result, and what else the API says. @throws RefusedError, ConfigError when nobody answers */
+  async call(
+    method: 'GET' | 'POST' | 'DELETE',
+    path: string,
+    body?: object,
+  ): Promise<{ result: unknown; notices: readonly string[] }> {
+    const answer = await this.#send(method, path, body);
+    const { success, errors, messages, result } = answer;
+    if (!success) throw new RefusedError(errors.map(({ message }) => message).join('; '));
+    return { result, notices: messages.map(({ message }) => message) };
+  }
+
+  async #send(method: string, path: string, body: object | undefined): Promise<Envelope> {
+    try {
+      const answer = await fetch(`${this.#url}/client/v4${path}`, {
+        method,
+        headers: {
+          authorization: this.#authorization,
+          ...(body && { 'content-type': 'application/json' }),
+        },
+        ...(body && { body: JSON.stringify(body) }),
+        signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
+      });
+      return (await answer.json()) as Envelope;
+    } catch (error) {
+      throw new ConfigError(
+        `no trailpush API answers at ${this.#url} (${messageOf(error)}): start it, or say where it is with --url`,
+      );
+    }
+  }
+}
