@@ -95,6 +95,7 @@ async function send(
     object,
     signal,
     isProbe: turn.isProbe,
+    isLive: track.lane === 'live',
     isDue: () =>
       track.open.service?.destination === destination && (turn.isProbe || !open.health.failing),
   });

@@ -25,7 +25,15 @@ class HeldDestination implements Destination {
 
 function uploadTo(destination: Destination, changes: Partial<Upload> = {}): Upload {
   const { signal } = new AbortController();
-  return { destination, object: OBJECT, signal, isProbe: false, isDue: () => true, ...changes };
+  return {
+    destination,
+    object: OBJECT,
+    signal,
+    isProbe: false,
+    isLive: true,
+    isDue: () => true,
+    ...changes,
+  };
 }
 
 describe('uploads', () => {
@@ -40,6 +48,48 @@ describe('uploads', () => {
     healthy.puts[3]!(DELIVERED);
     await clock.advance(0);
     expect([failing.puts.length, healthy.puts.length]).toEqual([4, 17]);
+  });
+
+  it('go on past destinations that never answer, healthy ones and failing ones alike', async () => {
+    const clock = new FakeClock();
+    const uploads = new Uploads(clock);
+    const dead = Array.from({ length: 500 }, () => new HeldDestination());
+    for (const isProbe of [false, true]) {
+      for (const destination of dead) void uploads.put(uploadTo(destination, { isProbe }));
+      const healthy = new HeldDestination();
+      void uploads.put(uploadTo(healthy, { isProbe }));
+      await clock.advance(40_000);
+      expect(healthy.puts).toHaveLength(1);
+    }
+  });
+
+  it('wait for a destination that hangs, and take no slot for it', async () => {
+    const clock = new FakeClock();
+    const uploads = new Uploads(clock);
+    const dead = new HeldDestination();
+    void uploads.put(uploadTo(dead));
+    await clock.advance(6000);
+    for (let i = 0; i < 20; i++) void uploads.put(uploadTo(dead));
+    const healthy = new HeldDestination();
+    void uploads.put(uploadTo(healthy));
+    await clock.advance(3000);
+    expect([dead.puts.length, healthy.puts.length]).toEqual([1, 1]);
+    dead.puts[0]!(DELIVERED);
+    await clock.advance(10);
+    expect(dead.puts).toHaveLength(17);
+  });
+
+  it('put new events before old ones', async () => {
+    const clock = new FakeClock();
+    const uploads = new Uploads(clock);
+    const [old, live] = [new HeldDestination(), new HeldDestination()];
+    for (let i = 0; i < 30; i++) void uploads.put(uploadTo(old, { isLive: false }));
+    void uploads.put(uploadTo(live));
+    await clock.advance(0);
+    expect(live.puts).toHaveLength(0);
+    old.puts[0]!(DELIVERED);
+    await clock.advance(0);
+    expect([old.puts.length, live.puts.length]).toEqual([16, 1]);
   });
 
   it('send nothing that was due when it was queued and is not any more', async () => {
@@ -64,7 +114,7 @@ describe('uploads', () => {
     const destination = new HeldDestination();
     for (let i = 0; i < 16; i++) void uploads.put(uploadTo(destination));
     const queued = uploads.put(uploadTo(destination));
-    await clock.advance(5_000);
+    await clock.advance(200);
     for (const end of destination.puts.slice()) end(DELIVERED);
     await clock.advance(700);
     destination.puts[16]!(DELIVERED);
