@@ -1,4 +1,10 @@
 import type { Drivers } from '../cases.ts';
+import { answerDrivers } from './destinations/answers.ts';
+import { badConfDrivers } from './destinations/bad-confs.ts';
+import { confDrivers } from './destinations/confs.ts';
 
 /** Cases about destination_conf, object names, what goes over the wire, delivery. */
-export const drivers: Drivers = {};
+export const drivers: Drivers = {
+  logpush: { ...confDrivers, ...answerDrivers.logpush },
+  badInputs: { ...badConfDrivers, ...answerDrivers.badInputs },
+};

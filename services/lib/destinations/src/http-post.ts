@@ -8,8 +8,8 @@ import { httpVerdict, parseRetryAfter } from './verdict.ts';
 import { signWebhook } from './webhook-signature.ts';
 
 /** As Logpush documents them: 5 s to connect, 5 s for TLS, 10 s without progress, 2 min for all of it. */
-const LIMITS: ConnectionLimits = { connectMs: 5_000, tlsMs: 5_000, silenceMs: 10_000 };
-const DEADLINE_MS = 120_000;
+export const HTTP_LIMITS: ConnectionLimits = { connectMs: 5_000, tlsMs: 5_000, silenceMs: 10_000 };
+export const HTTP_DEADLINE_MS = 120_000;
 
 export interface HttpPostOptions {
   readonly target: NetworkTarget;
@@ -25,9 +25,9 @@ export interface HttpPostOptions {
 
 /** An uploader that sends each object as the body of one POST. */
 export function openHttpPost(options: HttpPostOptions, deps: DestinationDeps): Uploader {
-  const exchange = openHttpExchange(options.target, LIMITS, deps);
+  const exchange = openHttpExchange(options.target, HTTP_LIMITS, deps);
   return {
-    deadlineMs: DEADLINE_MS,
+    deadlineMs: HTTP_DEADLINE_MS,
     async upload(object, signal) {
       const headers = headersOf(object, options);
       if (options.signingKey !== undefined) {
