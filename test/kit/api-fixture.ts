@@ -4,7 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
 
-import { createApi, mintToken, type ApiDeps, type DestinationConfs } from '@trailpush/api';
+import {
+  createApi,
+  mintToken,
+  OutboxRelay,
+  type ApiDeps,
+  type DestinationConfs,
+} from '@trailpush/api';
 import { Secret, type NewToken, type RecordLog } from '@trailpush/core';
 import { datasets, encodeEvent, LineEncoder, WriterSchemas } from '@trailpush/datasets';
 import { parseDestination, redactConf, restoreConf } from '@trailpush/destinations';
@@ -53,7 +59,10 @@ export interface Answer {
 
 type ApiFixtureOptions = Partial<
   Pick<ApiDeps, 'relaxLimits' | 'rateLimit' | 'maxJobsPerAccount' | 'maxRecordBytes'>
->;
+> & {
+  /** Sends audit events about jobs to the log, which then grows by itself. */
+  readonly relays?: boolean;
+};
 
 export interface ApiFixture {
   /** Not listening; `inject` works, `listen` may be called. */
@@ -114,6 +123,12 @@ export async function startApi(options: ApiFixtureOptions = {}): Promise<ApiFixt
     append: async (records: Parameters<RecordLog['append']>[0]) =>
       broken === undefined ? log.append(records) : Promise.reject(broken),
   };
+  const encoder = new LineEncoder({ encode: encodeEvent, maxRecordBytes, clock: systemClock });
+  const relay = new OutboxRelay({
+    ...{ outbox: stores.outbox, log: breakable, encoder, maxRecordBytes, ...common },
+    metrics: metrics.serving,
+  });
+  if (options.relays) relay.start();
   const app = createHttpServer({ logger, metrics, readiness: new Readiness() });
   const routes: string[] = [];
   app.addHook('onRoute', ({ method, url }) => {
@@ -143,7 +158,8 @@ export async function startApi(options: ApiFixtureOptions = {}): Promise<ApiFixt
           return probe(conf, signal);
         },
       },
-      encoder: new LineEncoder({ encode: encodeEvent, maxRecordBytes, clock: systemClock }),
+      encoder,
+      relay: options.relays ? relay : { wake: () => undefined },
       metrics: metrics.serving,
       adminToken: new Secret(ADMIN_TOKEN),
       tokens: stores.tokens,
@@ -173,6 +189,7 @@ export async function startApi(options: ApiFixtureOptions = {}): Promise<ApiFixt
     },
     close: async () => {
       await app.close();
+      await relay.stop();
       await stores.close();
       await log.close();
       await rm(folder, { recursive: true });

@@ -1,11 +1,13 @@
-import type { Clock, Job, RecordLog } from '@trailpush/core';
+import type { Clock, Job, RecordLog, TokenStore } from '@trailpush/core';
 import type { FastifyInstance, FastifyPluginAsync, FastifyRequest } from 'fastify';
 
+import { registerAdminRoutes } from './admin-routes.ts';
 import { authorize, requireToken, type AuthDeps } from './auth.ts';
 import { registerDatasetRoutes } from './dataset-routes.ts';
 import { DestinationCheck } from './destination-check.ts';
 import { ApiError, CODE, sendError, sendNoRoute, unsupportedMedia } from './envelope.ts';
 import { registerIngestRoute, type IngestDeps } from './ingest.ts';
+import { jobAudit } from './job-audit.ts';
 import { JobChanges, type JobChangeDeps } from './job-changes.ts';
 import { registerJobRoutes } from './job-routes.ts';
 import { jobChangeReader, showJob, uploadLimits } from './job-shape.ts';
@@ -14,6 +16,7 @@ import { countRequests, type RateLimit } from './rate-limit.ts';
 import type { ReplayOrderDeps } from './replay-orders.ts';
 import { registerReplayRoutes } from './replay-routes.ts';
 import { JsonBodyError, parseStrictJson } from './strict-json.ts';
+import { TokenAdmin } from './token-admin.ts';
 import { registerVerifyRoutes } from './token-routes.ts';
 import { registerValidateRoutes } from './validate-routes.ts';
 import { registerZoneRoutes } from './zone-routes.ts';
@@ -22,6 +25,7 @@ export interface ApiDeps
   extends Omit<JobChangeDeps, 'log' | 'check'>, Omit<IngestDeps, 'log'>, Omit<AuthDeps, 'clock'> {
   readonly log: Pick<RecordLog, 'topic' | 'bounds' | 'append' | 'openReader'>;
   readonly replays: ReplayOrderDeps['replays'];
+  readonly tokens: TokenStore;
   readonly clock: Clock;
   /** Lowers the floors of `max_upload_*` (`TRAILPUSH_RELAX_LIMITS`). */
   readonly relaxLimits: boolean;
@@ -29,7 +33,7 @@ export interface ApiDeps
   readonly rateLimit: number;
 }
 
-/** `/client/v4`, `/ingest/v1` and `/openapi.json`, as a plugin for `createHttpServer`. */
+/** `/client/v4`, `/ingest/v1`, `/admin/v1` and `/openapi.json`, as a plugin for `createHttpServer`. */
 export function createApi(deps: ApiDeps): FastifyPluginAsync {
   const authenticate = requireToken(deps);
   return async (app) => {
@@ -53,6 +57,11 @@ export function createApi(deps: ApiDeps): FastifyPluginAsync {
           jobs,
           show,
           changes: new JobChanges({ ...deps, check }),
+          audit: jobAudit({
+            clock: deps.clock,
+            show,
+            redactConf: (conf) => destinations.redact(conf),
+          }),
           readChange,
         });
         registerZoneRoutes(client, { datasets, readChange });
@@ -68,13 +77,25 @@ export function createApi(deps: ApiDeps): FastifyPluginAsync {
       },
       { prefix: '/ingest/v1' },
     );
+    await app.register(
+      async (admin) => {
+        serveEnvelope(admin, [authenticate]);
+        acceptStrictJson(admin);
+        registerAdminRoutes(admin, new TokenAdmin(deps.tokens, deps.clock));
+      },
+      { prefix: '/admin/v1' },
+    );
   };
 }
 
 /** @param gates what a request has to pass, in this order */
 function serveEnvelope(app: FastifyInstance, gates: readonly RateLimit[]): void {
-  app.addHook('onRequest', async (_request, reply) => {
-    void reply.headers({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' });
+  app.addHook('onRequest', async (request, reply) => {
+    void reply.headers({
+      'cache-control': 'no-store',
+      'x-content-type-options': 'nosniff',
+      'cf-ray': request.id,
+    });
   });
   for (const gate of gates) app.addHook('onRequest', gate);
   app.setErrorHandler(sendError);

@@ -3,6 +3,7 @@ import {
   InvalidJobError,
   LogClosedError,
   LogUnavailableError,
+  OutboxFullError,
   RevisionConflictError,
   StoreUnavailableError,
 } from '@trailpush/core';
@@ -115,6 +116,7 @@ function toApiError(error: unknown): ApiError | undefined {
   if (
     error instanceof LogUnavailableError ||
     error instanceof LogClosedError ||
+    error instanceof OutboxFullError ||
     error instanceof StoreUnavailableError
   ) {
     return new ApiError(503, [{ code: CODE.unavailable, message: error.message }]);

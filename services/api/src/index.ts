@@ -1,3 +1,6 @@
 export { createApi, type ApiDeps } from './api.ts';
 export type { DestinationConfs } from './job-changes.ts';
+export { ApiError } from './envelope.ts';
+export { OutboxRelay } from './outbox-relay.ts';
+export { TokenAdmin, type CreatedToken, type ShownToken } from './token-admin.ts';
 export { mintToken } from './tokens.ts';

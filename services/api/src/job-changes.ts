@@ -6,6 +6,7 @@ import {
   RevisionConflictError,
   Secret,
   type AttemptResult,
+  type ChangeTrail,
   type Dataset,
   type Job,
   type JobSpec,
@@ -38,7 +39,12 @@ export interface JobChangeDeps {
   readonly destinations: DestinationConfs;
   readonly check: Pick<DestinationCheck, 'require'>;
   readonly maxJobsPerAccount: number;
+  /** Told when an audit event waits in the outbox. */
+  readonly relay: { wake(): void };
 }
+
+/** The audit event about a change. */
+export type Describe = ChangeTrail['describe'];
 
 /** Two clients that edit one job at a time are rare; more than a few in a row are a loop somewhere. */
 const MAX_CONFLICTS = 3;
@@ -52,7 +58,7 @@ export class JobChanges {
   }
 
   /** @throws ApiError, InvalidJobError, InvalidDestinationError; 503 when the log cannot be asked. */
-  async create(accountId: string, change: JobChange): Promise<Job> {
+  async create(accountId: string, change: JobChange, describe: Describe): Promise<Job> {
     const { jobs, datasets, check } = this.#deps;
     if (change.destinationConf === undefined) {
       throw invalidProperty('destination_conf', 'destination_conf must be given');
@@ -67,7 +73,10 @@ export class JobChanges {
     await check.require(accountId, change.destinationConf);
     // Others of the account were checked meanwhile.
     await this.#checkQuota(accountId, spec);
-    return jobs.create(accountId, spec, spec.enabled ? await this.#startNow() : undefined);
+    const start = spec.enabled ? await this.#startNow() : undefined;
+    const job = await jobs.create(accountId, spec, start, { describe });
+    this.#deps.relay.wake();
+    return job;
   }
 
   async #checkQuota(accountId: string, { dataset }: JobSpec): Promise<void> {
@@ -82,17 +91,38 @@ export class JobChanges {
    * @returns undefined when the account has no such job.
    * @throws as `create`; RevisionConflictError after several lost races.
    */
-  async update(accountId: string, id: number, change: JobChange): Promise<Job | undefined> {
+  async update(
+    accountId: string,
+    id: number,
+    change: JobChange,
+    describe: Describe,
+  ): Promise<Job | undefined> {
     for (let conflicts = 0; ; conflicts += 1) {
       try {
-        return await this.#tryUpdate(accountId, id, change);
+        return await this.#tryUpdate(accountId, id, change, describe);
       } catch (error) {
         if (!(error instanceof RevisionConflictError) || conflicts === MAX_CONFLICTS) throw error;
       }
     }
   }
 
-  async #tryUpdate(accountId: string, id: number, change: JobChange): Promise<Job | undefined> {
+  /** @returns undefined when the account has no such job. */
+  async delete(
+    accountId: string,
+    id: number,
+    describe: Describe,
+  ): Promise<{ droppedPlans: number } | undefined> {
+    const deleted = await this.#deps.jobs.delete(accountId, id, { describe });
+    this.#deps.relay.wake();
+    return deleted;
+  }
+
+  async #tryUpdate(
+    accountId: string,
+    id: number,
+    change: JobChange,
+    describe: Describe,
+  ): Promise<Job | undefined> {
     const { jobs, check } = this.#deps;
     const stored = await jobs.get(accountId, id);
     if (stored === undefined) return undefined;
@@ -103,7 +133,7 @@ export class JobChanges {
     // An unreachable receiver must not keep anybody from switching the job off.
     if (conf !== stored.spec.destinationConf.reveal()) await check.require(accountId, conf);
     const isFirstEnabling = spec.enabled && !stored.wasEnabled;
-    return jobs.update(accountId, id, {
+    const job = await jobs.update(accountId, id, {
       spec,
       expectedRevision: stored.revision,
       contentChanged:
@@ -111,7 +141,10 @@ export class JobChanges {
         spec.outputOptions !== stored.spec.outputOptions ||
         spec.logpullOptions !== stored.spec.logpullOptions,
       start: isFirstEnabling ? await this.#startNow() : undefined,
+      trail: { describe },
     });
+    this.#deps.relay.wake();
+    return job;
   }
 
   #merge(stored: JobSpec, change: JobChange): JobSpec {

@@ -2,7 +2,8 @@ import type { Job, JobStore } from '@trailpush/core';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 
 import { ApiError, CODE, ok } from './envelope.ts';
-import type { JobChanges } from './job-changes.ts';
+import type { JobAction } from './job-audit.ts';
+import type { Describe, JobChanges } from './job-changes.ts';
 import type { JobChange } from './job-shape.ts';
 
 export interface JobRoutesDeps {
@@ -10,6 +11,7 @@ export interface JobRoutesDeps {
   readonly changes: JobChanges;
   readonly show: (job: Job) => object;
   readonly readChange: (body: unknown) => JobChange;
+  readonly audit: (request: FastifyRequest, action: JobAction) => Describe;
 }
 
 interface OfAccount {
@@ -22,7 +24,7 @@ interface OfJob {
 
 /** `/accounts/:account_id/logpush/jobs`: list, create, read, change, delete. */
 export function registerJobRoutes(app: FastifyInstance, deps: JobRoutesDeps): void {
-  const { jobs, changes, show, readChange } = deps;
+  const { jobs, changes, show, readChange, audit } = deps;
   const all = '/accounts/:account_id/logpush/jobs';
   const one = `${all}/:job_id`;
 
@@ -30,7 +32,8 @@ export function registerJobRoutes(app: FastifyInstance, deps: JobRoutesDeps): vo
 
   app.post<OfAccount>(all, async (request, reply) => {
     const accountId = request.params.account_id;
-    const job = await changes.create(accountId, readChange(request.body));
+    const change = readChange(request.body);
+    const job = await changes.create(accountId, change, audit(request, 'create'));
     logChange(request, accountId, job);
     return reply.code(201).send(ok(show(job)));
   });
@@ -42,7 +45,8 @@ export function registerJobRoutes(app: FastifyInstance, deps: JobRoutesDeps): vo
 
   app.put<OfJob>(one, async (request) => {
     const { account_id: accountId, job_id: id } = request.params;
-    const job = await changes.update(accountId, jobId(id), readChange(request.body));
+    const change = readChange(request.body);
+    const job = await changes.update(accountId, jobId(id), change, audit(request, 'update'));
     if (job === undefined) return jobNotFound();
     logChange(request, accountId, job);
     return ok(show(job));
@@ -51,7 +55,8 @@ export function registerJobRoutes(app: FastifyInstance, deps: JobRoutesDeps): vo
   app.delete<OfJob>(one, async (request) => {
     const accountId = request.params.account_id;
     const id = jobId(request.params.job_id);
-    const deleted = (await jobs.delete(accountId, id)) ?? jobNotFound();
+    const deleted =
+      (await changes.delete(accountId, id, audit(request, 'delete'))) ?? jobNotFound();
     const { droppedPlans } = deleted;
     request.log.info({ accountId, jobId: id, droppedPlans }, 'job deleted');
     return ok({ id }, droppedPlans === 0 ? [] : [droppedNotice(droppedPlans)]);

@@ -175,7 +175,7 @@ describe('the permissions of a token', () => {
 
 /** Of the API itself: `METHOD /path/:parameter`. */
 function servedRoutes(): readonly string[] {
-  return api.routes.filter((route) => /^\w+ \/(?:client|ingest)\//.test(route));
+  return api.routes.filter((route) => /^\w+ \/(?:client|ingest|admin)\//.test(route));
 }
 
 describe('an ingested line', () => {

@@ -4,6 +4,7 @@ import { ConfigError, messageOf } from '@trailpush/core';
 import { produceFile } from './produce.ts';
 import { addReplayCommands } from './replay.ts';
 import { runServices, type ServiceName } from './services.ts';
+import { addTokenCommands } from './token.ts';
 
 const { version } = JSON.parse(
   readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
@@ -58,6 +59,7 @@ async function main(): Promise<void> {
     .action((file: string, options: { data?: string }) => produceFile(file, options));
 
   addReplayCommands(program);
+  addTokenCommands(program);
 
   await program.parseAsync();
 }

@@ -65,7 +65,7 @@ export async function produceFile(file: string, options: { data?: string }): Pro
   const lifecycle = new Lifecycle({ clock: systemClock, logger });
   const base: Base = { config, clock: systemClock, logger, lifecycle, readiness: new Readiness() };
   try {
-    const running = await findRunning(base);
+    const running = config.kafka ? undefined : await findRunning(base);
     const producer = running
       ? new EventSender(running, config.maxRecordBytes)
       : await openProducer(base);

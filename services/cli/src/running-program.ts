@@ -16,10 +16,9 @@ export interface RunningProgram {
   readonly authorization: string;
 }
 
-/** The program that has the data folder now, if one has. @throws ConfigError when it cannot be reached. */
+/** The program that has the data folder now; else the folder is ours from here on. @throws ConfigError when it cannot be reached. */
 export async function findRunning(base: Base): Promise<RunningProgram | undefined> {
   const { config } = base;
-  if (config.kafka) return undefined;
   try {
     takeDataFolder(base);
     return undefined;

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AddressInfo } from 'node:net';
-import { createApi } from '@trailpush/api';
+import { createApi, OutboxRelay } from '@trailpush/api';
 import { createBatcher, type Batcher } from '@trailpush/batcher';
 import {
   ConfigError,
@@ -49,7 +49,7 @@ import {
 
 export type ServiceName = 'api' | 'batcher' | 'indexer';
 
-/** Where a running program can be reached, for `trailpush produce` on the same data folder. */
+/** Where a running program can be reached, for `trailpush produce` and `token` on the same data folder. */
 export const ADDRESS_FILE = 'address';
 
 interface World extends Base {
@@ -89,12 +89,13 @@ export async function runServices(
     const policy = destinationPolicy(config);
     const world = { ...base, metrics, log, stores, audit, secrets, events, policy };
     lifecycle.listen();
+    const relay = openRelay(world);
     const batcher = names.includes('batcher') ? openBatcher(world) : undefined;
     const indexer =
       names.includes('indexer') && audit ? openIndexer({ ...world, audit }) : undefined;
     // First the port: when it is taken, nothing has been claimed from others. And while the batcher
     // waits for what it needs, `/readyz` says so.
-    const url = await startHttp(world, names, logger);
+    const url = await startHttp({ ...world, relay }, names, logger);
     await batcher?.start();
     await indexer?.start();
     const { adminTokenFile } = secrets;
@@ -131,8 +132,28 @@ function openBatcher(world: World): Batcher {
   return batcher;
 }
 
+/** In every process: what one could not send, another one does. */
+function openRelay({ stores, log, events, config, clock, logger, metrics, lifecycle }: World) {
+  const relay = new OutboxRelay({
+    outbox: stores.outbox,
+    log,
+    encoder: lineEncoder(events, config),
+    maxRecordBytes: config.maxRecordBytes,
+    clock,
+    logger: logger.child({ part: 'outbox' }),
+    metrics: metrics.serving,
+  });
+  relay.start();
+  lifecycle.defer('outbox', 5000, () => relay.stop());
+  return relay;
+}
+
+function lineEncoder({ encode }: Events, { maxRecordBytes }: Config): LineEncoder {
+  return new LineEncoder({ encode, maxRecordBytes, clock: systemClock });
+}
+
 async function startHttp(
-  world: World,
+  world: World & { readonly relay: OutboxRelay },
   names: readonly ServiceName[],
   logger: RootLogger,
 ): Promise<string> {
@@ -151,11 +172,8 @@ async function startHttp(
           probe: (conf, signal) => probeDestination(world, conf, signal),
         },
         maxJobsPerAccount: MAX_JOBS_PER_ACCOUNT,
-        encoder: new LineEncoder({
-          encode: events.encode,
-          maxRecordBytes: config.maxRecordBytes,
-          clock: world.clock,
-        }),
+        encoder: lineEncoder(events, config),
+        relay: world.relay,
         metrics: metrics.serving,
         maxRecordBytes: config.maxRecordBytes,
         adminToken: secrets.adminToken,
@@ -169,8 +187,8 @@ async function startHttp(
   }
   lifecycle.defer('http', 5000, () => app.close());
   const url = await listen(app, config);
-  // Who shares the data folder with this process finds it there; see `produce`.
-  if (names.includes('api') && !config.kafka) {
+  // Who shares the data folder with this process finds it there; see `findRunning`.
+  if (names.includes('api') && !(config.kafka && config.databaseUrl)) {
     writeFileSync(join(config.dataFolder, ADDRESS_FILE), `${url}\n`);
   }
   return url;

@@ -1,4 +1,5 @@
 export type { AuditEvent, JsonText } from './audit-event.ts';
+export { eventIds } from './event-id.ts';
 export { confluentEncoder, encodeEvent, type EventEncoder } from './event-codec.ts';
 export { LineEncoder, type EncodedLine, type LineEncoderOptions } from './line-encoder.ts';
 export { parseEventItem, type ItemOptions, type ItemResult } from './event-item.ts';

@@ -1,3 +1,5 @@
+import { randomBytes } from 'node:crypto';
+
 import {
   fastify,
   LogController,
@@ -41,6 +43,8 @@ export function createHttpServer({
   const loggerInstance: FastifyBaseLogger = logger;
   const app = fastify({
     loggerInstance,
+    // Like the ray ids of Cloudflare: it is in log lines, audit events and the answer's `cf-ray`.
+    genReqId: () => randomBytes(8).toString('hex'),
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: LIMITS.bodyBytes,
     requestTimeout: LIMITS.requestTimeoutMs,

@@ -138,6 +138,11 @@ function createServingMetrics(registry: Registry) {
       labelNames: ['result'] as const,
       registers,
     }),
+    outboxEvents: new Gauge({
+      name: 'trailpush_outbox_events',
+      help: 'Audit events about changed jobs that the log does not have yet.',
+      registers,
+    }),
     httpRequests: new Counter({
       name: 'trailpush_http_requests_total',
       help: 'HTTP answers by route pattern and status.',

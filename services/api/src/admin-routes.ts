@@ -1,0 +1,26 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+
+import { principalOf } from './auth.ts';
+import { ApiError, CODE, ok } from './envelope.ts';
+import type { TokenAdmin } from './token-admin.ts';
+
+/** `/admin/v1/tokens`: what `trailpush token` does while the program is running. Our own interface. */
+export function registerAdminRoutes(app: FastifyInstance, admin: TokenAdmin): void {
+  app.addHook('onRequest', requireAdmin);
+
+  app.get('/tokens', async () => ok(await admin.list()));
+
+  app.post('/tokens', async (request, reply) =>
+    reply.code(201).send(ok(await admin.create(request.body))),
+  );
+
+  app.delete<{ Params: { token_id: string } }>('/tokens/:token_id', async ({ params }) =>
+    ok(await admin.revoke(params.token_id)),
+  );
+}
+
+async function requireAdmin(request: FastifyRequest): Promise<void> {
+  if (principalOf(request).isAdmin) return;
+  const message = 'Authentication error: this takes the admin token (TRAILPUSH_ADMIN_TOKEN)';
+  throw new ApiError(403, [{ code: CODE.authentication, message }]);
+}

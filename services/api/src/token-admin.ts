@@ -1,0 +1,149 @@
+import { isIP } from 'node:net';
+
+import { PERMISSIONS, type ApiToken, type Clock, type TokenStore } from '@trailpush/core';
+import { z } from 'zod';
+
+import { ApiError, CODE } from './envelope.ts';
+import { mintToken } from './tokens.ts';
+
+/** A token as the operator sees it; never the token itself. */
+export interface ShownToken {
+  readonly id: string;
+  readonly name: string;
+  readonly email: string | null;
+  /** Null: all accounts. */
+  readonly account_ids: readonly string[] | null;
+  readonly permissions: readonly string[];
+  readonly allowed_addresses: readonly string[];
+  readonly not_before: string | null;
+  readonly expires_on: string | null;
+  readonly created_on: string;
+  readonly status: 'active' | 'not yet active' | 'expired' | 'revoked';
+}
+
+/** `value` is the token, which is shown this once. */
+export type CreatedToken = ShownToken & { readonly value: string };
+
+const MAX_NAME_CHARACTERS = 120;
+const MAX_ENTRIES = 1000;
+
+const time = (name: string) =>
+  z.iso
+    .datetime({ offset: true, error: `${name} must be an RFC 3339 date-time or null` })
+    .transform((text) => Date.parse(text))
+    .nullable()
+    .default(null);
+
+const orderSchema = z.strictObject(
+  {
+    name: z
+      .string({ error: 'name must be a text' })
+      .max(MAX_NAME_CHARACTERS, {
+        error: `name must have at most ${MAX_NAME_CHARACTERS} characters`,
+      })
+      .default(''),
+    email: z.email({ error: 'email must be an e-mail address or null' }).nullable().default(null),
+    account_ids: z
+      .array(z.string().regex(/^[\w-]{1,64}$/), {
+        error: 'account_ids must be a list of account ids, or null for all accounts',
+      })
+      .min(1, { error: 'account_ids must name an account, or be null for all accounts' })
+      .max(MAX_ENTRIES)
+      .nullable(),
+    permissions: z
+      .array(z.enum(PERMISSIONS), {
+        error: `permissions must be a list of ${PERMISSIONS.join(', ')}`,
+      })
+      .min(1, { error: `permissions must name at least one of ${PERMISSIONS.join(', ')}` }),
+    allowed_addresses: z
+      .array(z.string().refine(isRange), {
+        error: 'allowed_addresses must be a list of addresses or ranges, such as 192.0.2.0/24',
+      })
+      .max(MAX_ENTRIES)
+      .default([]),
+    not_before: time('not_before'),
+    expires_on: time('expires_on'),
+  },
+  {
+    error:
+      'the body must be an object of name, email, account_ids, permissions, allowed_addresses, not_before and expires_on',
+  },
+);
+
+/** Makes, lists and revokes tokens. For the operator alone. */
+export class TokenAdmin {
+  readonly #tokens: TokenStore;
+  readonly #clock: Pick<Clock, 'now'>;
+
+  constructor(tokens: TokenStore, clock: Pick<Clock, 'now'>) {
+    this.#tokens = tokens;
+    this.#clock = clock;
+  }
+
+  /** @throws ApiError 400 that names the member */
+  async create(body: unknown): Promise<CreatedToken> {
+    const order = orderSchema.safeParse(body);
+    if (!order.success) throw invalidOrder(order.error.issues);
+    const { account_ids: accountIds, permissions, name, email } = order.data;
+    const { allowed_addresses: allowedAddresses, not_before: notBeforeMs } = order.data;
+    const { token, text } = mintToken({
+      ...{ name, email, accountIds, permissions, allowedAddresses, notBeforeMs },
+      expiresAtMs: order.data.expires_on,
+    });
+    const created = await this.#tokens.create(token);
+    return { ...this.#show(created), value: text.reveal() };
+  }
+
+  async list(): Promise<readonly ShownToken[]> {
+    return (await this.#tokens.list()).map((token) => this.#show(token));
+  }
+
+  /** @throws ApiError 404 */
+  async revoke(id: string): Promise<ShownToken> {
+    const token = await this.#tokens.revoke(id);
+    if (token !== undefined) return this.#show(token);
+    throw new ApiError(404, [{ code: CODE.notFound, message: 'there is no token with this id' }]);
+  }
+
+  #show(token: ApiToken): ShownToken {
+    return {
+      id: token.id,
+      name: token.name,
+      email: token.email,
+      account_ids: token.accountIds,
+      permissions: token.permissions,
+      allowed_addresses: token.allowedAddresses,
+      not_before: rfc3339(token.notBeforeMs),
+      expires_on: rfc3339(token.expiresAtMs),
+      created_on: new Date(token.createdAtMs).toISOString(),
+      status: this.#status(token),
+    };
+  }
+
+  #status({ revokedAtMs, notBeforeMs, expiresAtMs }: ApiToken): ShownToken['status'] {
+    const nowMs = this.#clock.now();
+    if (revokedAtMs !== null) return 'revoked';
+    if (expiresAtMs !== null && nowMs >= expiresAtMs) return 'expired';
+    return notBeforeMs !== null && nowMs < notBeforeMs ? 'not yet active' : 'active';
+  }
+}
+
+function rfc3339(ms: number | null): string | null {
+  return ms === null ? null : new Date(ms).toISOString();
+}
+
+function isRange(text: string): boolean {
+  const [address = '', prefix, ...rest] = text.split('/');
+  const family = isIP(address);
+  if (family === 0 || rest.length > 0) return false;
+  if (prefix === undefined) return true;
+  return /^\d{1,3}$/.test(prefix) && Number(prefix) <= (family === 4 ? 32 : 128);
+}
+
+function invalidOrder(issues: readonly z.core.$ZodIssue[]): ApiError {
+  const [first] = issues;
+  const name = String(first?.path[0] ?? '');
+  const known = first?.message.startsWith(name) === true ? first.message : undefined;
+  const message = known ?? `${name}: ${first?.message ?? 'is not valid'}`;
+  return new ApiError(400, [{ code: CODE.invalid, message }]);
+}
