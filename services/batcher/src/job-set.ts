@@ -90,7 +90,8 @@ export class JobSet {
     }
     try {
       const service = this.#serve(job, before);
-      this.#open.set(job.id, { ...open, kind: service.place.kind, service });
+      const { kind, maxima } = service.place;
+      this.#open.set(job.id, { ...open, limits: batchLimits(job, maxima), kind, service });
       health.reset();
       // Attempts under way at the old place end as failures, and are made again at the new one.
       if (before?.service?.destination !== service.destination) this.#close(before?.service);

@@ -1,4 +1,4 @@
-import type { Destination, Job, ParsedDestination } from '@trailpush/core';
+import type { Destination, Job, ObjectMaxima, ParsedDestination } from '@trailpush/core';
 import type { BatchLimits } from './batch.ts';
 import type { Content } from './content.ts';
 import type { JobHealth } from './job-health.ts';
@@ -45,12 +45,16 @@ export function placeOf({ id, replay }: Job, place: ParsedDestination): JobPlace
   return { ...place, pathTemplate, idempotencyPrefix: `${folder}-` };
 }
 
-/** Limits of a job's batches; 0 means the default. */
-export function batchLimits(job: Job): BatchLimits {
+/** Limits of a job's batches; 0 means the default. `maxima` are those of its destination. */
+export function batchLimits(job: Job, maxima?: ObjectMaxima): BatchLimits {
   const { maxUploadBytes, maxUploadRecords, maxUploadIntervalSeconds } = job.spec;
   return {
-    maxBytes: Math.min(maxUploadBytes || MAX_PAYLOAD_BYTES, MAX_PAYLOAD_BYTES),
-    maxRecords: maxUploadRecords || DEFAULT_MAX_RECORDS,
+    maxBytes: Math.min(
+      maxUploadBytes || MAX_PAYLOAD_BYTES,
+      MAX_PAYLOAD_BYTES,
+      maxima?.payloadBytes ?? Infinity,
+    ),
+    maxRecords: Math.min(maxUploadRecords || DEFAULT_MAX_RECORDS, maxima?.records ?? Infinity),
     maxAgeMs: maxUploadIntervalSeconds * 1000 || DEFAULT_MAX_AGE_MS,
   };
 }

@@ -83,4 +83,13 @@ export interface ParsedDestination {
   readonly exactlyOnce: boolean;
   /** The values that must appear nowhere. */
   readonly secrets: readonly Secret[];
+  /** The most that the vendor takes at once, where it says so. */
+  readonly maxima?: ObjectMaxima | undefined;
+}
+
+/** Limits of one object, beside those of the job. */
+export interface ObjectMaxima {
+  /** Uncompressed. */
+  readonly payloadBytes: number;
+  readonly records: number;
 }

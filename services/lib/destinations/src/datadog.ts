@@ -24,6 +24,7 @@ function parse(conf: Conf, policy: DestinationPolicy): OpenableDestination {
     pathTemplate: '',
     exactlyOnce: false,
     secrets: secretsOf(conf),
+    maxima: { payloadBytes: 5_000_000, records: 1_000 },
     open: (deps) => openHttpPost({ target, headers, contentType: CONTENT_TYPE }, deps),
   };
 }

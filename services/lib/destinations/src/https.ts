@@ -19,9 +19,16 @@ export const http: DestinationKind = {
   parse: (conf, policy) => parse(conf, 'http', policy),
 };
 
-/** New Relic has no scheme of its own, and answers 415 to our media type. */
-export function receiverContentType(host: string): string | undefined {
-  return /(?:^|\.)newrelic\.com$/.test(host) ? 'application/json' : undefined;
+/** New Relic has no scheme of its own: it answers 415 to our media type, and takes 1 MB of gzip. */
+const NEW_RELIC = {
+  host: /(?:^|\.)newrelic\.com$/,
+  contentType: 'application/json',
+  maxima: { payloadBytes: 5_000_000, records: 10_000 },
+};
+
+/** What a receiver is known to want that the conf does not say. */
+export function knownReceiver(host: string): Partial<Omit<typeof NEW_RELIC, 'host'>> {
+  return NEW_RELIC.host.test(host) ? NEW_RELIC : {};
 }
 
 function parse(
@@ -32,13 +39,14 @@ function parse(
   const headers = parseHeaders(conf);
   const signingKey = parseSigningKey(conf);
   const target = postTarget(conf, protocol, policy, { ours: isSigningParam });
-  const contentType = receiverContentType(target.url.hostname);
+  const { contentType, maxima } = knownReceiver(target.url.hostname);
   return {
     kind: 'https',
     location: target.url.origin,
     pathTemplate: '',
     exactlyOnce: false,
     secrets: secretsOf(conf),
+    maxima,
     open: (deps) => openHttpPost({ target, headers, contentType, signingKey }, deps),
   };
 }

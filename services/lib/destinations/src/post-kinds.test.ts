@@ -15,7 +15,7 @@ import {
 import { describe, expect, it, onTestFinished } from 'vitest';
 
 import { openHttpPost } from './http-post.ts';
-import { receiverContentType } from './https.ts';
+import { knownReceiver } from './https.ts';
 import { openDestination } from './open-destination.ts';
 import { parseTarget } from './policy.ts';
 import { parseDestination } from './registry.ts';
@@ -89,6 +89,19 @@ async function send(conf: string): Promise<AttemptResult> {
   return put(destination, makeObject());
 }
 
+describe('the most that a vendor takes at once', () => {
+  it.each([
+    [DATADOG, { payloadBytes: 5_000_000, records: 1_000 }],
+    [
+      'https://log-api.newrelic.com/log/v1?Api-Key=K&format=cloudflare',
+      { payloadBytes: 5_000_000, records: 10_000 },
+    ],
+    ['https://a.example/', undefined],
+  ])('is known for %s', (conf, maxima) => {
+    expect(parseDestination(conf, NO_PRIVATE).maxima).toEqual(maxima);
+  });
+});
+
 describe('vendors behind https://', () => {
   it('Elastic takes objects of the documented conf, and says what is wrong with another', async () => {
     const { origin } = await startReceiver({ answer: elasticVendor('X-Secret', 's3cret') });
@@ -102,13 +115,13 @@ describe('vendors behind https://', () => {
   it('New Relic takes objects of the documented conf', async () => {
     const { origin } = await startReceiver({ answer: newRelicVendor('KEY') });
     const address = `${origin}/log/v1?Api-Key=KEY&format=cloudflare`;
-    const contentType = receiverContentType('log-api.eu.newrelic.com');
+    const { contentType } = knownReceiver('log-api.eu.newrelic.com');
     const target = parseTarget(address, 'the address', LOOPBACK_POLICY);
     const uploader = openHttpPost({ target, headers: new Map(), contentType }, deps);
     const outcome = await uploader.upload(makeObject(), new AbortController().signal);
     await uploader.close();
     expect(outcome).toEqual({ kind: 'delivered', status: 202 });
-    expect(receiverContentType('newrelic.com.example')).toBeUndefined();
+    expect(knownReceiver('newrelic.com.example')).toEqual({});
   });
 });
 

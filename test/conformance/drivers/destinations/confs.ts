@@ -1,9 +1,10 @@
-import { InvalidDestinationError, Secret } from '@trailpush/core';
+import { InvalidDestinationError, type Job, Secret } from '@trailpush/core';
 import { objectKey, parseDestination } from '@trailpush/destinations';
 import { createGoogleKey } from '@trailpush/test/kit/google-key.ts';
 import { expect } from 'vitest';
 
 import { objectName } from '../../../../services/batcher/src/object-name.ts';
+import { batchLimits } from '../../../../services/batcher/src/open-job.ts';
 import {
   HTTP_DEADLINE_MS,
   HTTP_LIMITS,
@@ -101,7 +102,24 @@ const timeout: Driver = ({ name, seconds }) => {
   expect(TIMEOUTS_MS[String(name)]).toBe(Number(seconds) * 1_000);
 };
 
+/** Datadog cuts longer lines itself, so the limit of one line is its own. */
+const datadogLimits: Driver = ({ value }) => {
+  const limits = value as { payload_bytes: number; entries: number };
+  const conf = 'datadog://http-intake.logs.datadoghq.com/v1/input?header_DD-API-KEY=k';
+  expect(parseDestination(conf, policy).maxima).toEqual({
+    payloadBytes: limits.payload_bytes,
+    records: limits.entries,
+  });
+};
+
+const defaultRecords: Driver = ({ value }) => {
+  const spec = { maxUploadBytes: 0, maxUploadRecords: 0, maxUploadIntervalSeconds: 0 };
+  expect(batchLimits({ spec } as Job).maxRecords).toBe(value);
+};
+
 export const confDrivers: DriverTable = {
+  'delivery-318': defaultRecords,
+  'delivery-321': datadogLimits,
   destination,
   destination_grammar: grammar,
   date_macro: dateMacro,
