@@ -65,7 +65,6 @@ export const UNDRIVEN: Readonly<Record<Collection, Readonly<Record<string, strin
     'control-plane': NOT_YET,
     'dashboard-csrf': NO_DASHBOARD,
     'dashboard-xss': NO_DASHBOARD,
-    'event-content': NOT_YET,
     'json-body': NOT_YET,
     'query-parameters': NOT_YET,
     redos: NOT_YET,
