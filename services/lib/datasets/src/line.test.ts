@@ -175,4 +175,20 @@ describe('lines of audit_logs_v2', () => {
     for (let room = 0; room < line.length; room += 997)
       expect(write(Buffer.alloc(room), 0)).toBe(-1);
   });
+
+  test('never write behind the end of their room when a template repeats a field', () => {
+    const reader = dataset.openReader();
+    const resource = { ...EXAMPLE_EVENT.resource, id: '\u0001'.repeat(5000) };
+    reader.load(encodeEvent({ ...EXAMPLE_EVENT, resource }), Buffer.from('acc-1'));
+    for (const output_type of ['ndjson', 'csv'] as const) {
+      const options = { output_type, record_template: '{{.ResourceID}}'.repeat(4) };
+      const line = lineOf(reader, options);
+      const write = writerOf(reader, options);
+      for (let room = 0; room < 2 * line.length; room += 499) {
+        const end = write(Buffer.alloc(room), 0);
+        if (end >= 0) expect(end).toBe(line.length);
+        if (room < line.length) expect(end).toBe(-1);
+      }
+    }
+  });
 });
