@@ -66,7 +66,6 @@ export const UNDRIVEN: Readonly<Record<Collection, Readonly<Record<string, strin
     'dashboard-csrf': NO_DASHBOARD,
     'dashboard-xss': NO_DASHBOARD,
     'json-body': NOT_YET,
-    'query-parameters': NOT_YET,
     redos: NOT_YET,
     'resource-limits': NOT_YET,
     secrets: NOT_YET,

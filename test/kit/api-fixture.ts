@@ -6,12 +6,13 @@ import { Writable } from 'node:stream';
 
 import {
   createApi,
+  DEFAULT_PRODUCT_CATEGORIES,
   mintToken,
   OutboxRelay,
   type ApiDeps,
   type DestinationConfs,
 } from '@trailpush/api';
-import { Secret, type NewToken, type RecordLog } from '@trailpush/core';
+import { Secret, type AuditStore, type NewToken, type RecordLog } from '@trailpush/core';
 import { datasets, encodeEvent, LineEncoder, WriterSchemas } from '@trailpush/datasets';
 import { parseDestination, redactConf, restoreConf } from '@trailpush/destinations';
 import { openEmbeddedLog } from '@trailpush/log';
@@ -22,7 +23,7 @@ import {
   Readiness,
   systemClock,
 } from '@trailpush/runtime';
-import { openSqliteStores, type Stores } from '@trailpush/stores';
+import { openSqliteAuditStore, openSqliteStores, type Stores } from '@trailpush/stores';
 import type { FastifyInstance } from 'fastify';
 
 import { breachOf } from './openapi.ts';
@@ -71,6 +72,7 @@ export interface ApiFixture {
   readonly routes: readonly string[];
   readonly log: RecordLog;
   readonly stores: Stores;
+  readonly audit: AuditStore;
   /** Everything that was logged so far. */
   logged(): string;
   /** One call as the admin, with a JSON body when `body` is given. */
@@ -112,6 +114,10 @@ export async function startApi(options: ApiFixtureOptions = {}): Promise<ApiFixt
     secretKey: randomBytes(32),
     ...common,
   });
+  const audit = await openSqliteAuditStore({
+    file: join(folder, 'audit.db'),
+    clock: systemClock,
+  });
   const metrics = createMetrics();
   const probed: string[] = [];
   let probe: DestinationConfs['probe'] = async () => ({ verdict: { kind: 'delivered' } });
@@ -147,6 +153,9 @@ export async function startApi(options: ApiFixtureOptions = {}): Promise<ApiFixt
   await app.register(
     createApi({
       jobs: stores.jobs,
+      audit: audit.store,
+      secretKey: Buffer.alloc(32, 1),
+      productCategories: DEFAULT_PRODUCT_CATEGORIES,
       log: breakable,
       datasets: datasets(new WriterSchemas({})),
       destinations: {
@@ -176,6 +185,7 @@ export async function startApi(options: ApiFixtureOptions = {}): Promise<ApiFixt
     routes,
     log,
     stores,
+    audit: audit.store,
     logged: () => lines.join(''),
     send: (method, path, body) => send(app, method, path, body),
     createToken: (spec) => createToken(stores, spec),
@@ -191,6 +201,7 @@ export async function startApi(options: ApiFixtureOptions = {}): Promise<ApiFixt
       await app.close();
       await relay.stop();
       await stores.close();
+      await audit.close();
       await log.close();
       await rm(folder, { recursive: true });
       if (breaches.size > 0)

@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyPluginAsync, FastifyRequest } from 'fastif
 
 import { registerAdminRoutes } from './admin-routes.ts';
 import { authorize, requireToken, type AuthDeps } from './auth.ts';
+import { registerAuditRoutes, type AuditRoutesDeps } from './audit/routes.ts';
 import { registerDatasetRoutes } from './dataset-routes.ts';
 import { DestinationCheck } from './destination-check.ts';
 import { ApiError, CODE, sendError, sendNoRoute, unsupportedMedia } from './envelope.ts';
@@ -22,7 +23,11 @@ import { registerValidateRoutes } from './validate-routes.ts';
 import { registerZoneRoutes } from './zone-routes.ts';
 
 export interface ApiDeps
-  extends Omit<JobChangeDeps, 'log' | 'check'>, Omit<IngestDeps, 'log'>, Omit<AuthDeps, 'clock'> {
+  extends
+    Omit<JobChangeDeps, 'log' | 'check'>,
+    Omit<IngestDeps, 'log'>,
+    Omit<AuthDeps, 'clock'>,
+    AuditRoutesDeps {
   readonly log: Pick<RecordLog, 'topic' | 'bounds' | 'append' | 'openReader'>;
   readonly replays: ReplayOrderDeps['replays'];
   readonly tokens: TokenStore;
@@ -46,6 +51,7 @@ export function createApi(deps: ApiDeps): FastifyPluginAsync {
         client.addHook('onRequest', checkScopeId);
         client.addHook('onRequest', authorizeLogpush);
         registerVerifyRoutes(client);
+        registerAuditRoutes(client, deps);
         const { jobs, datasets, destinations } = deps;
         const check = new DestinationCheck(deps);
         const readChange = jobChangeReader(uploadLimits(deps.relaxLimits));
@@ -128,8 +134,12 @@ function acceptStrictJson(app: FastifyInstance): void {
 }
 
 async function checkScopeId(request: FastifyRequest): Promise<void> {
-  const { account_id: accountId, zone_id: zoneId } = request.params as Record<string, string>;
-  const id = accountId ?? zoneId;
+  const {
+    account_id: accountId,
+    organization_id: organizationId,
+    zone_id: zoneId,
+  } = request.params as Record<string, string>;
+  const id = accountId ?? organizationId ?? zoneId;
   if (id === undefined || /^[\w-]{1,64}$/.test(id)) return;
   const message = `Could not route to ${request.url.slice(0, 200)}, perhaps your object identifier is invalid?`;
   throw new ApiError(404, [

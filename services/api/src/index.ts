@@ -4,3 +4,4 @@ export { ApiError } from './envelope.ts';
 export { OutboxRelay } from './outbox-relay.ts';
 export { TokenAdmin, type CreatedToken, type ShownToken } from './token-admin.ts';
 export { mintToken } from './tokens.ts';
+export { DEFAULT_PRODUCT_CATEGORIES, parseProductCategories } from './audit/product-categories.ts';

@@ -1,7 +1,9 @@
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { AuditStore, RecordLog } from '@trailpush/core';
+import { DEFAULT_PRODUCT_CATEGORIES, parseProductCategories } from '@trailpush/api';
+import { ConfigError, messageOf, type AuditStore, type RecordLog } from '@trailpush/core';
 import { Indexer } from '@trailpush/indexer';
-import type { Metrics } from '@trailpush/runtime';
+import type { Config, Metrics } from '@trailpush/runtime';
 import { openPostgresAuditStore, openSqliteAuditStore } from '@trailpush/stores';
 import type { Base, Events } from './world.ts';
 
@@ -33,4 +35,16 @@ export function openIndexer(
   lifecycle.defer('indexer', 12_000, () => indexer.stop());
   readiness.add('indexer', () => indexer.health());
   return indexer;
+}
+
+/** What `product_category` stands for. @throws ConfigError */
+export function readProductCategories({ productCategoriesFile: file }: Config) {
+  if (file === undefined) return DEFAULT_PRODUCT_CATEGORIES;
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new ConfigError(`TRAILPUSH_PRODUCT_CATEGORIES cannot be read: ${messageOf(error)}`);
+  }
+  return parseProductCategories(text, `TRAILPUSH_PRODUCT_CATEGORIES (${file})`);
 }

@@ -35,7 +35,7 @@ import {
   type RootLogger,
 } from '@trailpush/runtime';
 import type { Stores } from '@trailpush/stores';
-import { openAuditStore, openIndexer } from './audit.ts';
+import { openAuditStore, openIndexer, readProductCategories } from './audit.ts';
 import {
   destinationPolicy,
   openEvents,
@@ -157,12 +157,16 @@ async function startHttp(
   names: readonly ServiceName[],
   logger: RootLogger,
 ): Promise<string> {
-  const { config, log, stores, secrets, events, metrics, policy, lifecycle, readiness } = world;
+  const { config, log, stores, audit, secrets, events, metrics, policy, lifecycle, readiness } =
+    world;
   const app = createHttpServer({ logger, metrics, readiness });
-  if (names.includes('api')) {
+  if (names.includes('api') && audit) {
     await app.register(
       createApi({
         jobs: stores.jobs,
+        audit,
+        secretKey: Buffer.from(secrets.secretKey.reveal(), 'base64'),
+        productCategories: readProductCategories(config),
         log,
         datasets: events.datasets,
         destinations: {

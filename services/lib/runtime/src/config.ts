@@ -43,6 +43,8 @@ export interface Config {
   readonly relaxLimits: boolean;
   /** Requests of one token in five minutes; 0 for no limit. */
   readonly apiRateLimit: number;
+  /** Absolute path of a JSON file; undefined: the categories that are built in. */
+  readonly productCategoriesFile: string | undefined;
   /** 1 to 9. */
   readonly gzipLevel: number;
   readonly logLevel: Settings['LOG_LEVEL'];
@@ -111,6 +113,7 @@ function toConfig(settings: Settings): Config {
     maxRecordBytes,
     relaxLimits: settings.TRAILPUSH_RELAX_LIMITS,
     apiRateLimit: settings.TRAILPUSH_API_RATE_LIMIT,
+    productCategoriesFile: settings.TRAILPUSH_PRODUCT_CATEGORIES,
     gzipLevel: settings.TRAILPUSH_GZIP_LEVEL,
     logLevel: settings.LOG_LEVEL,
   });

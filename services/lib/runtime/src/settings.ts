@@ -128,6 +128,10 @@ export const settingsSchema = z.object({
   TRAILPUSH_MAX_RECORD_BYTES: wholeNumber(1024, 512 * MIB, 8 * MIB).prefault(`${8 * MIB}`),
   TRAILPUSH_RELAX_LIMITS: flag,
   TRAILPUSH_API_RATE_LIMIT: wholeNumber(0, 10_000_000, 1200).prefault('1200'),
+  TRAILPUSH_PRODUCT_CATEGORIES: z
+    .string()
+    .transform((text) => resolve(text))
+    .optional(),
   TRAILPUSH_GZIP_LEVEL: wholeNumber(1, 9, 6).prefault('6'),
   LOG_LEVEL: z
     .enum(['debug', 'info', 'warn', 'error', 'silent'], {

@@ -1,0 +1,146 @@
+import type { AuditQuery, AuditStore, Tenant } from '@trailpush/core';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import PQueue from 'p-queue';
+
+import { authorize } from '../auth.ts';
+import { ApiError, CODE, failed, ok } from '../envelope.ts';
+import { Cursors } from './cursor.ts';
+import { filterNames, readFilters } from './filters.ts';
+import { historyOf, type History } from './history.ts';
+import { itemOf } from './item.ts';
+import { Parameters } from './parameters.ts';
+import type { ProductCategories } from './product-categories.ts';
+import { readTime, readWindow } from './time.ts';
+
+export interface AuditRoutesDeps {
+  readonly audit: AuditStore;
+  /** Seals cursors; the same in all processes. */
+  readonly secretKey: Buffer;
+  readonly productCategories: ProductCategories;
+}
+
+const LIMIT = { min: 1, max: 1000, otherwise: 100 };
+/** Queries at a time: each may hold a page in memory. */
+const CONCURRENCY = 8;
+const MAX_WAITING = 256;
+
+const CONTROLS = ['since', 'before', 'direction', 'limit', 'cursor'];
+const KNOWN = {
+  account: new Set([...filterNames('account'), ...CONTROLS]),
+  organization: new Set([...filterNames('organization'), ...CONTROLS]),
+};
+const HISTORY_KNOWN = new Set(['action_time', ...CONTROLS]);
+const NONE: ReadonlySet<string> = new Set();
+
+type OfTenant = { account_id: string } | { organization_id: string };
+
+/** `/accounts/:account_id/logs/audit` and `/organizations/:organization_id/logs/audit`. */
+export function registerAuditRoutes(app: FastifyInstance, deps: AuditRoutesDeps): void {
+  const queries = new AuditQueries(deps);
+  const tenants = [
+    '/accounts/:account_id/logs/audit',
+    '/organizations/:organization_id/logs/audit',
+  ];
+  for (const path of tenants) {
+    app.get<{ Params: OfTenant }>(path, async (request, reply) =>
+      queries.list(request, reply, tenantOf(request)),
+    );
+    app.get<{ Params: OfTenant & { id: string } }>(`${path}/:id/history`, async (request, reply) =>
+      queries.history(request, reply, { tenant: tenantOf(request), id: request.params.id }),
+    );
+  }
+  app.get<{ Params: OfTenant }>(`${tenants[0]}/product_categories`, async (request) => {
+    tenantOf(request);
+    new Parameters(request.url, NONE);
+    return ok(deps.productCategories.list);
+  });
+}
+
+/** Whose log is asked for. @throws ApiError 403 when the token does not allow it */
+function tenantOf(request: FastifyRequest<{ Params: OfTenant }>): Tenant {
+  const { params } = request;
+  const tenant: Tenant =
+    'account_id' in params
+      ? { kind: 'account', id: params.account_id }
+      : { kind: 'organization', id: params.organization_id };
+  authorize(request, tenant.id, 'Audit Logs Read', 'Account Settings Read');
+  return tenant;
+}
+
+class AuditQueries {
+  readonly #audit: AuditStore;
+  readonly #cursors: Cursors;
+  readonly #categories: ProductCategories;
+  readonly #queue = new PQueue({ concurrency: CONCURRENCY });
+
+  constructor({ audit, secretKey, productCategories }: AuditRoutesDeps) {
+    this.#audit = audit;
+    this.#cursors = new Cursors(secretKey);
+    this.#categories = productCategories;
+  }
+
+  async list(request: FastifyRequest, reply: FastifyReply, tenant: Tenant): Promise<FastifyReply> {
+    const parameters = new Parameters(request.url, KNOWN[tenant.kind]);
+    const filters = readFilters(parameters, tenant.kind, this.#categories);
+    const query = this.#readQuery(parameters, { tenant, filters });
+    return this.#answer(reply, query, {});
+  }
+
+  async history(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    { tenant, id }: { tenant: Tenant; id: string },
+  ): Promise<FastifyReply> {
+    const parameters = new Parameters(request.url, HISTORY_KNOWN);
+    const timeMicros = readTime('action_time', parameters.required('action_time'));
+    // Checked before anything is looked up.
+    this.#readQuery(parameters, { tenant, filters: [] }, { withCursor: false });
+    const entry = await this.#run(() => this.#audit.find(tenant, id, timeMicros));
+    if (entry === undefined) {
+      const message = 'no entry with this id at action_time: check both, and the account';
+      const history_status: History['status'] = 'unavailable';
+      const body = failed([{ code: CODE.notFound, message }], null);
+      return reply.code(404).send({ ...body, result_info: { count: 0, history_status } });
+    }
+    const { status: history_status, filters } = historyOf(entry);
+    const query = this.#readQuery(parameters, { tenant, filters });
+    if (history_status === 'unavailable') return send(reply, [], { count: 0, history_status });
+    return this.#answer(reply, query, { history_status });
+  }
+
+  #readQuery(
+    parameters: Parameters,
+    of: Pick<AuditQuery, 'tenant' | 'filters'>,
+    { withCursor = true } = {},
+  ): AuditQuery {
+    const query = {
+      ...of,
+      ...readWindow(parameters),
+      direction: parameters.word('direction', ['desc', 'asc'], 'desc'),
+      limit: parameters.wholeNumber('limit', LIMIT),
+    };
+    const cursor = parameters.one('cursor');
+    if (cursor === undefined || cursor === '' || !withCursor) return query;
+    return { ...query, after: this.#cursors.read(cursor, query) };
+  }
+
+  async #answer(reply: FastifyReply, query: AuditQuery, info: object): Promise<FastifyReply> {
+    const { entries, next } = await this.#run(() => this.#audit.query(query));
+    const cursor = next === undefined ? '' : this.#cursors.write(next, query);
+    const items = entries.map(itemOf);
+    // SDKs before version 5 follow the first form, later ones the second.
+    return send(reply, items, { count: items.length, ...info, cursor, cursors: { after: cursor } });
+  }
+
+  async #run<Result>(work: () => Promise<Result>): Promise<Result> {
+    if (this.#queue.size < MAX_WAITING) return this.#queue.add(work);
+    const message = 'too many queries of audit logs at once: try again in a moment';
+    throw new ApiError(429, [{ code: CODE.unavailable, message }]);
+  }
+}
+
+/** The envelope around items that are JSON already. */
+function send(reply: FastifyReply, items: readonly string[], info: object): FastifyReply {
+  const text = `{"success":true,"errors":[],"messages":[],"result":[${items.join(',')}],"result_info":${JSON.stringify(info)}}`;
+  return reply.header('content-type', 'application/json; charset=utf-8').send(text);
+}
