@@ -1,3 +1,5 @@
+import { networkInterfaces } from 'node:os';
+
 import type { Secret } from '@trailpush/core';
 
 import { type Address, type Cidr, cidrContains, isPublic, parseAddress } from './address.ts';
@@ -38,9 +40,28 @@ const BLOCKED_HIGH_PORTS: ReadonlySet<number> = new Set([
   6679, 6697, 10080,
 ]);
 
-export function ruleAllows(rule: AddressRule, address: Address): boolean {
+/**
+ * True when a connection may be made there. This machine's own addresses count as private: what listens
+ * beside us trusts what comes from here.
+ */
+export function ruleAllows(
+  rule: AddressRule,
+  address: Address,
+  own: readonly Address[] = ownAddresses(),
+): boolean {
   if (rule.allowPrivate.some((cidr) => cidrContains(cidr, address))) return true;
-  return !rule.privateOnly && isPublic(address);
+  return !rule.privateOnly && isPublic(address) && !own.some((each) => isSame(each, address));
+}
+
+/** Asked anew each time, since addresses come and go. */
+export function ownAddresses(): Address[] {
+  return Object.values(networkInterfaces())
+    .flatMap((addresses) => addresses ?? [])
+    .flatMap(({ address }) => parseAddress(address) ?? []);
+}
+
+function isSame(one: Address, other: Address): boolean {
+  return one.family === other.family && one.bits === other.bits;
 }
 
 /**
@@ -97,7 +118,7 @@ function checkHost(
       throw invalidConf(
         exposed && isPublic(address)
           ? `${plaintext ? 'http://' : 'TLS without verification'} to ${host} is not allowed: use https:// with a trusted certificate`
-          : `address ${host} is not public: ${PRIVATE_HINT}`,
+          : `address ${host} ${isPublic(address) ? "is this machine's own" : 'is not public'}: ${PRIVATE_HINT}`,
       );
     }
     return rule;
