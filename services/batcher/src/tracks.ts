@@ -4,6 +4,7 @@ import type { OpenJob } from './open-job.ts';
 import type { Shared } from './shared.ts';
 import type { Routes } from './sweep.ts';
 import { ReplayTrack } from './replay-track.ts';
+import { routesOf } from './routes.ts';
 import type { Lane, TrackOwner } from './track-owner.ts';
 import { Track } from './track.ts';
 
@@ -143,6 +144,6 @@ export class Tracks implements Iterable<Track> {
   }
 
   #reroute(): void {
-    this.#routes = Map.groupBy(this.#tracks.values(), ({ open }) => open.job.accountId);
+    this.#routes = routesOf(this.#tracks.values());
   }
 }
