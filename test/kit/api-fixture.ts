@@ -12,7 +12,13 @@ import {
   type ApiDeps,
   type DestinationConfs,
 } from '@trailpush/api';
-import { Secret, type AuditStore, type NewToken, type RecordLog } from '@trailpush/core';
+import {
+  Secret,
+  type AuditStore,
+  type Dataset,
+  type NewToken,
+  type RecordLog,
+} from '@trailpush/core';
 import { datasets, encodeEvent, LineEncoder, WriterSchemas } from '@trailpush/datasets';
 import { parseDestination, redactConf, restoreConf } from '@trailpush/destinations';
 import { openEmbeddedLog } from '@trailpush/log';
@@ -58,12 +64,14 @@ export interface Answer {
   };
 }
 
-type ApiFixtureOptions = Partial<
+export interface ApiFixtureOptions extends Partial<
   Pick<ApiDeps, 'relaxLimits' | 'rateLimit' | 'maxJobsPerAccount' | 'maxRecordBytes'>
-> & {
+> {
   /** Sends audit events about jobs to the log, which then grows by itself. */
   readonly relays?: boolean;
-};
+  /** By name, beside the real ones. */
+  readonly moreDatasets?: ReadonlyMap<string, Dataset>;
+}
 
 export interface ApiFixture {
   /** Not listening; `inject` works, `listen` may be called. */
@@ -157,7 +165,7 @@ export async function startApi(options: ApiFixtureOptions = {}): Promise<ApiFixt
       secretKey: Buffer.alloc(32, 1),
       productCategories: DEFAULT_PRODUCT_CATEGORIES,
       log: breakable,
-      datasets: datasets(new WriterSchemas({})),
+      datasets: new Map([...datasets(new WriterSchemas({})), ...(options.moreDatasets ?? [])]),
       destinations: {
         parse: (conf) => parseDestination(conf, { allowPrivate: [], fileRoot: undefined }),
         redact: redactConf,
