@@ -22,6 +22,7 @@ export interface IsolationRun {
   readonly jobs: number;
   readonly dead: boolean;
   readonly seconds: number;
+  readonly eventsPerSecond: number;
 }
 
 export interface IsolationResult {
@@ -37,7 +38,6 @@ export interface IsolationResult {
 
 const MEMORY_BUDGET_BYTES = 128 * 1024 * 1024;
 const INTERVAL_SECONDS = 5;
-const EVENTS_PER_SECOND = 500;
 const TICK_MS = 100;
 /** Until every job has had its first interval. */
 const WARM_UP_MS = 15_000;
@@ -127,7 +127,7 @@ countsFromMs = startedMs + WARM_UP_MS;
 const untilMs = startedMs + WARM_UP_MS + run.seconds * 1000;
 let produced = 0;
 while (performance.now() < untilMs) {
-  const due = Math.floor(((performance.now() - startedMs) / 1000) * EVENTS_PER_SECOND) - produced;
+  const due = Math.floor(((performance.now() - startedMs) / 1000) * run.eventsPerSecond) - produced;
   const records = Array.from({ length: due }, (_, index) => source.encoded(produced + index));
   produced += due;
   await log.append(records);

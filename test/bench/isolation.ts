@@ -1,5 +1,5 @@
 /**
- * `npm run bench:isolation [-- --minutes 10] [--pairs 3] [--jobs 1000]`: what half of the jobs notice when the
+ * `npm run bench:isolation [-- --minutes 10] [--pairs 3] [--jobs 1000] [--events-per-second 200]`: what half of the jobs notice when the
  * destinations of the other half are dead. Prints one table; exit code 1 when a bound does not hold.
  */
 import { spawn } from 'node:child_process';
@@ -15,15 +15,17 @@ const { values } = parseArgs({
     minutes: { type: 'string', default: '10' },
     pairs: { type: 'string', default: '3' },
     jobs: { type: 'string', default: '1000' },
+    'events-per-second': { type: 'string', default: '200' },
   },
 });
 const MAX_RESIDENT_BYTES = 512 * 1024 * 1024;
 const seconds = Number(values.minutes) * 60;
 const jobs = Number(values.jobs);
+const eventsPerSecond = Number(values['events-per-second']);
 
 async function measure(dead: boolean): Promise<IsolationResult> {
   const folder = mkdtempSync(join(tmpdir(), 'trailpush-isolation-'));
-  const run: IsolationRun = { folder, jobs, dead, seconds };
+  const run: IsolationRun = { folder, jobs, dead, seconds, eventsPerSecond };
   const script = join(import.meta.dirname, 'isolation-run.ts');
   const child = spawn(process.execPath, [...NODE_FLAGS, script, JSON.stringify(run)], {
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -71,7 +73,7 @@ const { length: cores, 0: core } = cpus();
 const header = ['run', 'median ms', 'p99 ms', 'events', 'peak MB', 'CPU s', 'complete after s'];
 process.stdout.write(
   [
-    `${jobs} jobs, ${values.minutes} minutes; ${core?.model ?? 'unknown CPU'}, ${cores} cores, Node ${process.versions.node}`,
+    `${jobs} jobs, ${eventsPerSecond} events/s, ${values.minutes} minutes; ${core?.model ?? 'unknown CPU'}, ${cores} cores, Node ${process.versions.node}`,
     '',
     `| ${header.join(' | ')} |`,
     `| ${header.map(() => '---').join(' | ')} |`,

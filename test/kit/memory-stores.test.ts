@@ -10,6 +10,7 @@ import { outboxContract } from './contracts/stores/outbox.ts';
 import { insertContract, replaceContract } from './contracts/stores/plans.ts';
 import { splitContract } from './contracts/stores/splits.ts';
 import { replayContract } from './contracts/stores/replays.ts';
+import { topicContract } from './contracts/stores/topics.ts';
 import { createSuite } from './contracts/stores/suite.ts';
 import { tokenContract } from './contracts/stores/tokens.ts';
 import { MemoryStores } from './memory-stores.ts';
@@ -49,6 +50,7 @@ describe('stores contract: memory', () => {
   cutContract(suite);
   splitContract(suite);
   replayContract(suite);
+  topicContract(suite);
   modelContract(suite);
   tokenContract(suite);
   outboxContract(suite);

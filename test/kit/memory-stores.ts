@@ -18,11 +18,13 @@ import {
   type Replay,
   type ReplayOrder,
   type ReplayStore,
+  type TopicStore,
   type Start,
 } from '@trailpush/core';
 import { MemoryOutbox } from './memory-outbox.ts';
 import { MemoryProgress } from './memory-progress.ts';
 import { endReplay, MemoryReplays } from './memory-replays.ts';
+import { MemoryTopics } from './memory-topics.ts';
 import { StoreFaults } from './store-faults.ts';
 
 /** The most plans that a job may have open in one partition when it makes another; most of them split ones. */
@@ -87,12 +89,14 @@ export class MemoryStores {
     jobs: JobStore;
     progress: ProgressStore;
     replays: ReplayStore;
+    topics: TopicStore;
     outbox: Outbox;
   } {
     return {
       jobs: new MemoryJobs(this, faults),
       progress: new MemoryProgress(this, faults),
       replays: new MemoryReplays(this, faults),
+      topics: new MemoryTopics(this),
       outbox: this.outbox.open(this.clock),
     };
   }

@@ -212,12 +212,8 @@ describe('a topic that was cut or made anew', () => {
     world.topic.truncate(0, 10);
     await world.advance(5_000);
     expect(process.batcher.health()).toMatch(/partition 0 is stopped/);
-    // As an operator does: raise the incarnation, and say where to go on.
-    const stored = world.stores.partition(TOPIC, 0)!;
-    stored.lastRead = null;
-    stored.liveFrom = 10;
-    stored.cursors.clear();
-    world.stores.incarnations.set(TOPIC, 2);
+    // As an operator does.
+    await world.stores.open().topics.accept(TOPIC, [{ partition: 0, from: 10 }]);
     await world.advance(120_000);
     expect(process.batcher.health()).toBeUndefined();
     const again = world.produce('acme', 3).map(({ id }) => id);

@@ -1,11 +1,11 @@
 import {
-  LogUnavailableError,
   messageOf,
   type Assignment,
   type ClaimedPartition,
   type Logger,
   type PartitionBounds,
 } from '@trailpush/core';
+import { findCut } from '@trailpush/log';
 import type { Metrics } from '@trailpush/runtime';
 import type { OpenJob } from './open-job.ts';
 import { Partition, type PartitionEnd } from './partition.ts';
@@ -18,6 +18,8 @@ const RECLAIM_MS = 1000;
 const MAX_RECLAIM_MS = 30_000;
 /** A partition that a person must look at is tried again this often, since the person may have done so. */
 const RECHECK_STOPPED_MS = 60_000;
+const REMEDY =
+  'look at it with `trailpush topic check`, then start it anew with `trailpush topic accept`';
 /** A partition that was given up for an error, and held on to for so long since then, is well. */
 const TROUBLE_IS_OVER_MS = 60_000;
 
@@ -141,7 +143,7 @@ export class Claims {
     const { number, released } = holding;
     const bounds = await this.#boundsOf(number);
     const claim = await this.#claim(number, undefined, bounds.start);
-    const cut = await this.#findCut(claim, bounds, released.signal);
+    const cut = await findCut(this.#shared.log, claim, bounds, released.signal);
     // After the claim: of a job without a cursor row, only its last owner and the store know. Whoever
     // goes on without it leaves behind what it is owed.
     const jobs = await this.#freshJobs();
@@ -216,39 +218,6 @@ export class Claims {
     return progress.claim({ topic: log.topic, partition, owner, heldEpoch, logStart });
   }
 
-  /**
-   * The record that was read last must still be there as it was; otherwise the topic was recreated or
-   * cut, and reading on would give old names to new events. Retention may have passed it: that is a gap.
-   */
-  async #findCut(
-    claim: ClaimedPartition,
-    bounds: PartitionBounds,
-    signal: AbortSignal,
-  ): Promise<string | undefined> {
-    const { lastRead, partition } = claim;
-    if (!lastRead || lastRead.offset < bounds.start) return undefined;
-    const remedy = 'check the topic, then raise its incarnation to start it anew';
-    if (lastRead.offset >= bounds.end) {
-      return `the log ends at ${bounds.end}, and offset ${lastRead.offset} was read before; ${remedy}`;
-    }
-    const reader = this.#shared.log.openReader(partition, lastRead.offset);
-    const close = () => void reader.close().catch(() => undefined);
-    signal.addEventListener('abort', close, { once: true });
-    try {
-      const { records, nextOffset } = await reader.read();
-      const [record] = records;
-      if (nextOffset <= lastRead.offset) throw new LogUnavailableError('the log gives no records');
-      const isOther =
-        record?.offset === lastRead.offset && record.timestampMs !== lastRead.timestampMs;
-      return isOther
-        ? `offset ${lastRead.offset} is another record than the one that was read before; ${remedy}`
-        : undefined;
-    } finally {
-      signal.removeEventListener('abort', close);
-      await reader.close();
-    }
-  }
-
   /** After a join that left us the partition: if our epoch stands, nothing in memory is void. */
   async #confirm({ number, partition }: Holding): Promise<void> {
     if (!partition) return;
@@ -273,8 +242,8 @@ export class Claims {
   }
 
   #stopped(holding: Holding, reason: string): void {
-    holding.stopped = reason;
-    const fields = { partition: holding.number, reason };
+    holding.stopped = `${reason}; ${REMEDY}`;
+    const fields = { partition: holding.number, reason: holding.stopped };
     this.#logger.error(fields, 'a partition is stopped until somebody looks at it');
   }
 

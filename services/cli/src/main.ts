@@ -5,6 +5,7 @@ import { produceFile } from './produce.ts';
 import { addReplayCommands } from './replay.ts';
 import { runServices, type ServiceName } from './services.ts';
 import { addTokenCommands } from './token.ts';
+import { addTopicCommands } from './topic.ts';
 
 const { version } = JSON.parse(
   readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
@@ -60,6 +61,7 @@ async function main(): Promise<void> {
 
   addReplayCommands(program);
   addTokenCommands(program);
+  addTopicCommands(program);
 
   await program.parseAsync();
 }

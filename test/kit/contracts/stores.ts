@@ -10,6 +10,7 @@ import { confirmContract } from './stores/confirms.ts';
 import { outboxContract } from './stores/outbox.ts';
 import { insertContract, replaceContract } from './stores/plans.ts';
 import { replayContract } from './stores/replays.ts';
+import { topicContract } from './stores/topics.ts';
 import { secretContract } from './stores/secrets.ts';
 import { splitContract } from './stores/splits.ts';
 import { createSuite, type StoresHarness } from './stores/suite.ts';
@@ -36,6 +37,7 @@ export function storesContract(name: string, harness: StoresHarness): void {
     cutContract(suite);
     splitContract(suite);
     replayContract(suite);
+    topicContract(suite);
     secretContract(suite);
     tokenContract(suite);
     outboxContract(suite);

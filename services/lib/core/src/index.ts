@@ -11,4 +11,5 @@ export * from './outbox.ts';
 export * from './progress.ts';
 export * from './replay.ts';
 export * from './secret.ts';
+export * from './topic-store.ts';
 export * from './token-store.ts';

@@ -7,6 +7,7 @@ import {
   type ProgressStore,
   type TokenStore,
   type ReplayStore,
+  type TopicStore,
 } from '@trailpush/core';
 import { PostgresDialect } from 'kysely';
 
@@ -24,6 +25,7 @@ import { SqlProgressStore } from './progress-store.ts';
 import { SqlReplayStore } from './replay-store.ts';
 import type { Tables } from './schema.ts';
 import { SecretBox } from './secret-box.ts';
+import { SqlTopicStore } from './topic-store.ts';
 import { SqliteDialect } from './sqlite-dialect.ts';
 import { SqlTokenStore } from './token-store.ts';
 
@@ -33,6 +35,7 @@ export interface Stores {
   readonly progress: ProgressStore;
   readonly tokens: TokenStore;
   readonly replays: ReplayStore;
+  readonly topics: TopicStore;
   readonly outbox: Outbox;
   /** @throws StoreUnavailableError */
   ping(): Promise<void>;
@@ -110,6 +113,7 @@ async function openStores(
     progress: new SqlProgressStore({ database, clock }),
     tokens: new SqlTokenStore(database, clock),
     replays: new SqlReplayStore({ database, box, changes, clock }),
+    topics: new SqlTopicStore({ database, clock }),
     outbox: new SqlOutbox(database, clock),
     ping: () => database.ping(),
     health: () => database.health(),
