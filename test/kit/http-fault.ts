@@ -34,6 +34,7 @@ export interface HttpFault {
 export class FaultScript {
   readonly #next: HttpFault[] = [];
   #always: HttpFault | undefined;
+  #taken = 0;
 
   /** The next requests meet these faults, one each. */
   push(...faults: readonly HttpFault[]): void {
@@ -51,7 +52,14 @@ export class FaultScript {
   }
 
   take(): HttpFault | undefined {
-    return this.#next.shift() ?? this.#always;
+    const fault = this.#next.shift() ?? this.#always;
+    if (fault !== undefined) this.#taken++;
+    return fault;
+  }
+
+  /** How many requests met a fault. */
+  get taken(): number {
+    return this.#taken;
   }
 }
 
