@@ -94,7 +94,11 @@ describe('the fault matrix: the process', () => {
     s3.faults.always({ then: { kind: 'silence' } });
     receiver.faults.always({ then: { kind: 'silence' } });
     await load.send(EVENTS);
-    await eventually('both are tried', 30_000, () => s3.faults.taken > 0 && receiver.faults.taken > 0);
+    await eventually(
+      'both are tried',
+      30_000,
+      () => s3.faults.taken > 0 && receiver.faults.taken > 0,
+    );
     const { value: exitCode, ms } = await timed(() => program.terminate());
     expect(exitCode).toBe(0);
     expect(ms).toBeLessThan(STOP_WITHIN_MS);

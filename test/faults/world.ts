@@ -56,7 +56,11 @@ export class FaultWorld {
     return new FolderReader(join(this.folder, 'out', account));
   }
 
-  job(account: string, conf: string, more: Readonly<Record<string, unknown>> = {}): Promise<number> {
+  job(
+    account: string,
+    conf: string,
+    more: Readonly<Record<string, unknown>> = {},
+  ): Promise<number> {
     const job = { name: 'job', destination_conf: conf, ...SOON, ...more };
     return createJob(this.program.url, account, job);
   }
@@ -88,7 +92,11 @@ export async function expectExactly(
       readers.every((reader) => isComplete(reader.look(), load)),
     );
   } finally {
-    report(row, { events: load.acknowledged.size, missing: sum('missing'), repeated: sum('repeated') });
+    report(row, {
+      events: load.acknowledged.size,
+      missing: sum('missing'),
+      repeated: sum('repeated'),
+    });
   }
   const [repeated, foreign] = [sum('repeated'), sum('foreign')];
   if (repeated + foreign > 0)
