@@ -35,6 +35,8 @@ export default defineConfig({
         test: {
           name: 'faults',
           include: ['test/faults/**/*.test.ts'],
+          // Minutes long: `npm run test:faults` runs them too.
+          exclude: process.env['FAULTS'] === 'long' ? [] : ['test/faults/**/*.long.test.ts'],
           testTimeout: 180_000,
           hookTimeout: 180_000,
           fileParallelism: false,

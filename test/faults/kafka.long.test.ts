@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { startKafka } from '../kit/kafka/index.ts';
 import { startPostgres } from '../kit/postgres.ts';
 import { createTestDatabase } from '../kit/postgres/ready.ts';
-import { FakeS3 } from '../kit/s3/fake-s3.ts';
+import { FakeS3, type Bucket } from '../kit/s3/fake-s3.ts';
 import { BucketReader, FolderReader } from '../kit/system/arrivals.ts';
 import { createJob, getJob } from '../kit/system/client.ts';
 import { Load } from '../kit/system/load.ts';
@@ -33,6 +33,7 @@ describe.skipIf(missing !== undefined)(
     let folder: string;
     let topic: string;
     let s3: FakeS3;
+    let bucket: Bucket;
     let api: Program;
     let batchers: Program[];
     let loads: Load[];
@@ -56,7 +57,7 @@ describe.skipIf(missing !== undefined)(
       mkdirSync(join(folder, 'out'));
       topic = `faults-${randomBytes(4).toString('hex')}`;
       s3 = await FakeS3.start();
-      s3.createBucket('audit');
+      bucket = s3.createBucket('audit');
       environment = {
         KAFKA_BROKERS: kafka.kafka?.brokers.join(',') ?? '',
         KAFKA_TOPIC: topic,
@@ -105,7 +106,6 @@ describe.skipIf(missing !== undefined)(
         for (const id of load.acknowledged) whole.acknowledged.add(id);
         for (const id of load.uncertain) whole.uncertain.add(id);
       }
-      const bucket = s3.buckets.get('audit') ?? new Map();
       const readers = [new FolderReader(join(folder, 'out')), new BucketReader(bucket)];
       await expectExactly(row, whole, readers, 120_000);
     };
@@ -124,13 +124,11 @@ describe.skipIf(missing !== undefined)(
     });
 
     it('row 6: batchers come and go every few seconds', async () => {
-      let isSending = true;
-      const sending = send(3 * EVENTS).finally(() => (isSending = false));
-      for (let n = 0; n < 5 || isSending; n++) {
+      const sending = send(3 * EVENTS);
+      for (let n = 0; n < 6; n++) {
         const leaving = batchers[n % 2]!;
         expect(await leaving.terminate()).toBe(0);
         await leaving.start();
-        if (n > 30) throw new Error('sending takes too long');
       }
       await sending;
       await expectAll(6);
@@ -171,7 +169,8 @@ describe.skipIf(missing !== undefined)(
       await send();
       await expectAll(21);
       const ends = await admin.fetchTopicOffsets(topic);
-      expect(ends.filter(({ offset }) => Number(offset) > 0).length).toBeGreaterThan(before.length);
+      const isNew = ({ partition }: { partition: number }) => partition >= before.length;
+      expect(ends.some((end) => isNew(end) && Number(end.offset) > 0)).toBe(true);
     });
 
     it('row 18: what retention took is a gap and an error, and the rest is delivered', async () => {
