@@ -1,15 +1,26 @@
 import { Secret } from '@trailpush/core';
+import { systemClock } from '@trailpush/runtime';
+import { LOOPBACK_POLICY } from '@trailpush/test/kit/contracts/destination/receiver-place.ts';
+import { makeObject } from '@trailpush/test/kit/contracts/destination/suite.ts';
 import { createGoogleKey } from '@trailpush/test/kit/google-key.ts';
-import { describe, expect, it } from 'vitest';
+import { HttpReceiver } from '@trailpush/test/kit/http-receiver.ts';
+import { gcsVendor } from '@trailpush/test/kit/object-vendors.ts';
+import { createRecordingLogger } from '@trailpush/test/kit/recording-logger.ts';
+import { describe, expect, it, onTestFinished } from 'vitest';
 
+import { gcsUpload } from './gcs-upload.ts';
+import { parseTarget } from './policy.ts';
 import { parseDestination } from './registry.ts';
 import { redactConf, restoreConf } from './secrets.ts';
 import { parseServiceAccount, signToken } from './service-account.ts';
+import { openStorePut } from './store-put.ts';
 
 const NO_PRIVATE = { allowPrivate: [], fileRoot: undefined };
 const SAS = 'sv=2022-11-02&ss=b&srt=o&sp=w&se=2031-01-01T00:00:00Z&sig=a%2Bbc%3D';
 const AZURE = `azure://acct.blob.core.windows.net/container/logs/{DATE}?${SAS}`;
-const { json, credentials } = createGoogleKey();
+const key = createGoogleKey();
+const { json, credentials } = key;
+const { logger } = createRecordingLogger();
 const GS = `gs://bucket/v2/http/dt={DATE}?credentials=${credentials}`;
 
 describe('azure://', () => {
@@ -124,6 +135,29 @@ function refusalOf(conf: string): string {
   }
   throw new Error('it was accepted');
 }
+
+describe('an upload to gs://', () => {
+  it.each([
+    ['of other bytes', { md5Hash: 'AAAAAAAAAAAAAAAAAAAAAA==' }],
+    ['of another name', { name: 'logs/other.log.gz' }],
+  ])('does not count when the answer tells %s', async (_what, change) => {
+    const { email, publicKey } = key;
+    const vendor = gcsVendor({ bucket: 'bucket', email, publicKey });
+    const receiver = await HttpReceiver.start({
+      answer: (request) => {
+        const { status, body = '' } = vendor.answer(request);
+        return { status, body: JSON.stringify({ ...(JSON.parse(body) as object), ...change }) };
+      },
+    });
+    onTestFinished(() => receiver.stop());
+    const target = parseTarget(receiver.origin, 'the address', LOOPBACK_POLICY);
+    const protocol = gcsUpload(target, 'bucket', parseServiceAccount(json));
+    const uploader = openStorePut(target, protocol, { clock: systemClock, logger });
+    const outcome = await uploader.upload(makeObject(), new AbortController().signal);
+    await uploader.close();
+    expect(outcome).toMatchObject({ kind: 'failed', verdict: { kind: 'retry' }, status: 200 });
+  });
+});
 
 describe('a token of a service account', () => {
   it('begins a minute ago and ends within the hour that Google allows', () => {
