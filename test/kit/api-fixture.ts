@@ -20,7 +20,13 @@ import {
   type RecordLog,
 } from '@trailpush/core';
 import { datasets, encodeEvent, LineEncoder, WriterSchemas } from '@trailpush/datasets';
-import { parseDestination, redactConf, restoreConf } from '@trailpush/destinations';
+import {
+  challengeFilename,
+  demandsOwnership,
+  parseDestination,
+  redactConf,
+  restoreConf,
+} from '@trailpush/destinations';
 import { openEmbeddedLog } from '@trailpush/log';
 import {
   createHttpServer,
@@ -91,6 +97,8 @@ export interface ApiFixture {
   cursorsOf(jobId: number): Promise<Map<number, number>>;
   /** The confs that test uploads were sent to so far. */
   readonly probed: readonly string[];
+  /** Every proof of ownership that was written, to nowhere. */
+  readonly challenges: readonly { readonly conf: string; readonly token: string }[];
   /** What becomes of test uploads from now on; at first all arrive, and no packet leaves. */
   answerProbes(probe: DestinationConfs['probe']): void;
   /** From now on `bounds` and `append` fail with this error; undefined mends them. */
@@ -128,6 +136,8 @@ export async function startApi(options: ApiFixtureOptions = {}): Promise<ApiFixt
   });
   const metrics = createMetrics();
   const probed: string[] = [];
+  const challenges: { conf: string; token: string }[] = [];
+  const parse = (conf: string) => parseDestination(conf, { allowPrivate: [], fileRoot: undefined });
   let probe: DestinationConfs['probe'] = async () => ({ verdict: { kind: 'delivered' } });
   let broken: Error | undefined;
   const breakable = {
@@ -167,11 +177,17 @@ export async function startApi(options: ApiFixtureOptions = {}): Promise<ApiFixt
       log: breakable,
       datasets: new Map([...datasets(new WriterSchemas({})), ...(options.moreDatasets ?? [])]),
       destinations: {
-        parse: (conf) => parseDestination(conf, { allowPrivate: [], fileRoot: undefined }),
+        parse,
         redact: redactConf,
         restore: restoreConf,
         probe: async (conf, signal) => {
           probed.push(conf);
+          return probe(conf, signal);
+        },
+        demandsOwnership,
+        challengeFilename: (conf) => challengeFilename(parse(conf), systemClock.now()),
+        putChallenge: async (conf, token, signal) => {
+          challenges.push({ conf, token });
           return probe(conf, signal);
         },
       },
@@ -180,6 +196,8 @@ export async function startApi(options: ApiFixtureOptions = {}): Promise<ApiFixt
       metrics: metrics.serving,
       adminToken: new Secret(ADMIN_TOKEN),
       tokens: stores.tokens,
+      requireOwnership: true,
+      challengeKey: randomBytes(32),
       replays: stores.replays,
       clock: systemClock,
       relaxLimits: options.relaxLimits ?? false,
@@ -199,6 +217,7 @@ export async function startApi(options: ApiFixtureOptions = {}): Promise<ApiFixt
     createToken: (spec) => createToken(stores, spec),
     cursorsOf: (jobId) => cursorsOf(stores, log, jobId),
     probed,
+    challenges,
     answerProbes: (answer) => {
       probe = answer;
     },

@@ -13,6 +13,8 @@ import { JobChanges, type JobChangeDeps } from './job-changes.ts';
 import { registerJobRoutes } from './job-routes.ts';
 import { jobChangeReader, showJob, uploadLimits } from './job-shape.ts';
 import { registerOpenApiRoute } from './openapi.ts';
+import { Ownership, type OwnershipDeps } from './ownership.ts';
+import { registerOwnershipRoutes } from './ownership-routes.ts';
 import { countRequests, type RateLimit } from './rate-limit.ts';
 import type { ReplayOrderDeps } from './replay-orders.ts';
 import { registerReplayRoutes } from './replay-routes.ts';
@@ -24,9 +26,10 @@ import { registerZoneRoutes } from './zone-routes.ts';
 
 export interface ApiDeps
   extends
-    Omit<JobChangeDeps, 'log' | 'check'>,
+    Omit<JobChangeDeps, 'log' | 'check' | 'ownership'>,
     Omit<IngestDeps, 'log'>,
     Omit<AuthDeps, 'clock'>,
+    Pick<OwnershipDeps, 'challengeKey' | 'requireOwnership'>,
     AuditRoutesDeps {
   readonly log: Pick<RecordLog, 'topic' | 'bounds' | 'append' | 'openReader'>;
   readonly replays: ReplayOrderDeps['replays'];
@@ -54,6 +57,7 @@ export function createApi(deps: ApiDeps): FastifyPluginAsync {
         registerAuditRoutes(client, deps);
         const { jobs, datasets, destinations } = deps;
         const check = new DestinationCheck(deps);
+        const ownership = new Ownership(deps);
         const readChange = jobChangeReader(uploadLimits(deps.relaxLimits));
         const show = (job: Job) =>
           showJob(job, destinations.redact(job.spec.destinationConf.reveal()));
@@ -62,7 +66,7 @@ export function createApi(deps: ApiDeps): FastifyPluginAsync {
         registerJobRoutes(client, {
           jobs,
           show,
-          changes: new JobChanges({ ...deps, check }),
+          changes: new JobChanges({ ...deps, check, ownership }),
           audit: jobAudit({
             clock: deps.clock,
             show,
@@ -72,6 +76,7 @@ export function createApi(deps: ApiDeps): FastifyPluginAsync {
         });
         registerZoneRoutes(client, { datasets, readChange });
         const limit = limits.ofChecks;
+        registerOwnershipRoutes(client, { ...deps, ownership, limit });
         registerValidateRoutes(client, { jobs, datasets, destinations, check, limit });
       },
       { prefix: '/client/v4' },

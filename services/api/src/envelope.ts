@@ -1,4 +1,5 @@
 import {
+  ChallengeSpentError,
   InvalidDestinationError,
   InvalidJobError,
   LogClosedError,
@@ -105,6 +106,9 @@ function toApiError(error: unknown): ApiError | undefined {
   if (error instanceof InvalidJobError) {
     const source = { pointer: error.pointer };
     return new ApiError(400, [{ code: CODE.invalid, message: error.message, source }]);
+  }
+  if (error instanceof ChallengeSpentError) {
+    return invalidProperty('ownership_challenge', error.message);
   }
   if (error instanceof InvalidDestinationError) {
     return invalidProperty('destination_conf', error.message);

@@ -20,6 +20,7 @@ import { noSuchDataset, available } from './dataset-routes.ts';
 import type { DestinationCheck } from './destination-check.ts';
 import { ApiError, CODE, invalidProperty } from './envelope.ts';
 import { newJobSpec, type JobChange } from './job-shape.ts';
+import type { Ownership } from './ownership.ts';
 
 /** What the API needs of `@trailpush/destinations`, with the operator's policy applied. */
 export interface DestinationConfs {
@@ -30,6 +31,12 @@ export interface DestinationConfs {
   restore(sent: string, stored: string): string;
   /** Sends the test upload to a conf that `parse` takes. Never throws for what happens outside. */
   probe(conf: string, signal: AbortSignal): Promise<AttemptResult>;
+  /** Whether Logpush wants a proof of ownership for such a conf. @throws InvalidDestinationError */
+  demandsOwnership(conf: string): boolean;
+  /** Where `putChallenge` writes. @throws InvalidDestinationError */
+  challengeFilename(conf: string): string;
+  /** Writes a token to a conf that `parse` takes. Never throws for what happens outside. */
+  putChallenge(conf: string, token: string, signal: AbortSignal): Promise<AttemptResult>;
 }
 
 export interface JobChangeDeps {
@@ -38,6 +45,7 @@ export interface JobChangeDeps {
   readonly datasets: ReadonlyMap<string, Dataset>;
   readonly destinations: DestinationConfs;
   readonly check: Pick<DestinationCheck, 'require'>;
+  readonly ownership: Pick<Ownership, 'prove'>;
   readonly maxJobsPerAccount: number;
   /** Told when an audit event waits in the outbox. */
   readonly relay: { wake(): void };
@@ -59,7 +67,7 @@ export class JobChanges {
 
   /** @throws ApiError, InvalidJobError, InvalidDestinationError; 503 when the log cannot be asked. */
   async create(accountId: string, change: JobChange, describe: Describe): Promise<Job> {
-    const { jobs, datasets, check } = this.#deps;
+    const { jobs, datasets, check, ownership } = this.#deps;
     if (change.destinationConf === undefined) {
       throw invalidProperty('destination_conf', 'destination_conf must be given');
     }
@@ -70,11 +78,13 @@ export class JobChanges {
     const spec = { ...base, kind: change.kind ?? '', ...change.settings };
     this.#check(spec);
     await this.#checkQuota(accountId, spec);
+    const { destinationConf: conf, ownershipChallenge } = change;
+    const challenge = await ownership.prove(`account:${accountId}`, conf, ownershipChallenge);
     await check.require(accountId, change.destinationConf);
     // Others of the account were checked meanwhile.
     await this.#checkQuota(accountId, spec);
     const start = spec.enabled ? await this.#startNow() : undefined;
-    const job = await jobs.create(accountId, spec, start, { describe });
+    const job = await jobs.create(accountId, spec, start, { describe, ...challenge });
     this.#deps.relay.wake();
     return job;
   }
@@ -123,7 +133,7 @@ export class JobChanges {
     change: JobChange,
     describe: Describe,
   ): Promise<Job | undefined> {
-    const { jobs, check } = this.#deps;
+    const { jobs, check, ownership } = this.#deps;
     const stored = await jobs.get(accountId, id);
     if (stored === undefined) return undefined;
     const spec = this.#merge(stored.spec, change);
@@ -131,7 +141,11 @@ export class JobChanges {
     if (sameSpec(spec, stored.spec)) return stored;
     const conf = spec.destinationConf.reveal();
     // An unreachable receiver must not keep anybody from switching the job off.
-    if (conf !== stored.spec.destinationConf.reveal()) await check.require(accountId, conf);
+    const moves = conf !== stored.spec.destinationConf.reveal();
+    const challenge = moves
+      ? await ownership.prove(`account:${accountId}`, conf, change.ownershipChallenge)
+      : undefined;
+    if (moves) await check.require(accountId, conf);
     const isFirstEnabling = spec.enabled && !stored.wasEnabled;
     const job = await jobs.update(accountId, id, {
       spec,
@@ -141,7 +155,7 @@ export class JobChanges {
         spec.outputOptions !== stored.spec.outputOptions ||
         spec.logpullOptions !== stored.spec.logpullOptions,
       start: isFirstEnabling ? await this.#startNow() : undefined,
-      trail: { describe },
+      trail: { describe, ...challenge },
     });
     this.#deps.relay.wake();
     return job;

@@ -14,6 +14,7 @@ export interface JobChange {
   readonly destinationConf: string | undefined;
   readonly dataset: string | undefined;
   readonly kind: string | undefined;
+  readonly ownershipChallenge: string | undefined;
   readonly settings: Partial<Omit<JobSpec, 'destinationConf' | 'dataset' | 'kind'>>;
 }
 
@@ -103,8 +104,10 @@ function bodySchema(limits: UploadLimits) {
     max_upload_records: maximum(limits.records),
     filter_attack_traffic: z.literal([false, null], { error: notHere }),
     transformer_id: z.null({ error: notHere }),
-    // Destinations that Cloudflare makes customers prove are reached with credentials here.
-    ownership_challenge: ignored,
+    ownership_challenge: z
+      .string({ error: 'must be the token from ownership-challenge.txt' })
+      .max(MAX_CONF_CHARACTERS, { error: 'is longer than any token' })
+      .nullable(),
     // Shown by responses, so that clients send them back; they change nothing.
     id: ignored,
     last_complete: ignored,
@@ -138,6 +141,7 @@ function toChange(body: Body): JobChange {
     destinationConf: body.destination_conf,
     dataset: body.dataset ?? undefined,
     kind: body.kind,
+    ownershipChallenge: body.ownership_challenge ?? undefined,
     settings: Object.fromEntries(
       Object.entries(settings).filter(([, value]) => value !== undefined),
     ),

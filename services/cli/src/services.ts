@@ -1,23 +1,15 @@
+import { hkdfSync } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AddressInfo } from 'node:net';
 import { createApi, OutboxRelay } from '@trailpush/api';
 import { createBatcher, type Batcher } from '@trailpush/batcher';
-import {
-  ConfigError,
-  messageOf,
-  type AttemptResult,
-  type AuditStore,
-  type Job,
-  type RecordLog,
-} from '@trailpush/core';
+import { ConfigError, messageOf, type AuditStore, type Job, type RecordLog } from '@trailpush/core';
 import { LineEncoder } from '@trailpush/datasets';
 import {
   objectKey,
   openDestination,
   parseDestination,
-  redactConf,
-  restoreConf,
   type DestinationPolicy,
 } from '@trailpush/destinations';
 import {
@@ -36,6 +28,7 @@ import {
 } from '@trailpush/runtime';
 import type { Stores } from '@trailpush/stores';
 import { openAuditStore, openIndexer, readProductCategories } from './audit.ts';
+import { destinationConfs } from './destination-confs.ts';
 import {
   destinationPolicy,
   openEvents,
@@ -169,12 +162,7 @@ async function startHttp(
         productCategories: readProductCategories(config),
         log,
         datasets: events.datasets,
-        destinations: {
-          parse: (conf) => parseDestination(conf, policy),
-          redact: redactConf,
-          restore: restoreConf,
-          probe: (conf, signal) => probeDestination(world, conf, signal),
-        },
+        destinations: destinationConfs({ policy, clock: world.clock, logger }),
         maxJobsPerAccount: MAX_JOBS_PER_ACCOUNT,
         encoder: lineEncoder(events, config),
         relay: world.relay,
@@ -185,6 +173,8 @@ async function startHttp(
         replays: stores.replays,
         clock: world.clock,
         relaxLimits: config.relaxLimits,
+        requireOwnership: config.requireOwnership,
+        challengeKey: challengeKey(secrets),
         rateLimit: config.apiRateLimit,
       }),
     );
@@ -198,17 +188,10 @@ async function startHttp(
   return url;
 }
 
-async function probeDestination(
-  { policy, clock, logger }: World,
-  conf: string,
-  signal: AbortSignal,
-): Promise<AttemptResult> {
-  const destination = openDestination(parseDestination(conf, policy), { clock, logger });
-  try {
-    return await destination.probe(signal);
-  } finally {
-    await destination.close();
-  }
+/** A key of its own for what is signed, made from the one that all processes share. */
+function challengeKey({ secretKey }: ProgramSecrets): Uint8Array {
+  const key = Buffer.from(secretKey.reveal(), 'base64');
+  return new Uint8Array(hkdfSync('sha256', key, '', 'trailpush ownership challenge', 32));
 }
 
 async function listen(

@@ -99,7 +99,7 @@ function putBlob(target: NetworkTarget, container: string, query: string): Store
         headers: new Map<string, string | number>([
           ['x-ms-blob-type', 'BlockBlob'],
           ['x-ms-version', VERSION],
-          ['Content-Type', 'application/gzip'],
+          ['Content-Type', object.isPlain ? object.contentType : 'application/gzip'],
           ['Content-Length', object.bodyBytes],
           ['Content-MD5', md5Of(object)],
           ...metadata.map(([name, value]) => [`x-ms-meta-${name}`, value] as const),

@@ -55,7 +55,7 @@ function describe(object: Upload, md5Hash: string): string {
     name: object.key,
     // As Logpush stores it there: readers may be given the lines under the .gz name.
     contentType: object.contentType,
-    contentEncoding: 'gzip',
+    ...(object.isPlain ? {} : { contentEncoding: 'gzip' }),
     md5Hash,
     metadata: metadataOf(object.metadata, '-'),
   });

@@ -31,6 +31,8 @@ export type Outcome =
 
 /** What one attempt sends: an object, or a probe, which has nothing to say about itself. */
 export type Upload = Omit<ObjectToPut, 'metadata'> & {
+  /** The body is no gzip, but what `contentType` says. Only on object stores. */
+  readonly isPlain?: true;
   readonly metadata: ObjectMetadata | undefined;
 };
 

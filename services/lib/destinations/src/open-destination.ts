@@ -1,10 +1,4 @@
-import {
-  type AttemptResult,
-  type Clock,
-  type Destination,
-  messageOf,
-  type ObjectToPut,
-} from '@trailpush/core';
+import { type AttemptResult, type Clock, type Destination, messageOf } from '@trailpush/core';
 
 import type { DestinationDeps, OpenableDestination, Outcome, Upload, Uploader } from './kind.ts';
 import { createProbe } from './probe.ts';
@@ -25,6 +19,21 @@ export function openDestination(parsed: OpenableDestination, deps: DestinationDe
   return new OpenDestination(parsed, parsed.open(deps), deps);
 }
 
+/** One attempt of something that is no object of a job, and no probe. */
+export async function putOnce(
+  parsed: OpenableDestination,
+  upload: Upload,
+  deps: DestinationDeps,
+  signal: AbortSignal,
+): Promise<AttemptResult> {
+  const destination = new OpenDestination(parsed, parsed.open(deps), deps);
+  try {
+    return await destination.put(upload, signal);
+  } finally {
+    await destination.close();
+  }
+}
+
 class OpenDestination implements Destination {
   readonly #kind: string;
   readonly #pathTemplate: string;
@@ -41,7 +50,7 @@ class OpenDestination implements Destination {
     this.#scrub = createScrubber(parsed.secrets);
   }
 
-  put(object: ObjectToPut, signal: AbortSignal): Promise<AttemptResult> {
+  put(object: Upload, signal: AbortSignal): Promise<AttemptResult> {
     return this.#attempt(object, this.#uploader.deadlineMs, signal);
   }
 

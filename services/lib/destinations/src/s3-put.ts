@@ -61,7 +61,7 @@ function commandFor(object: Upload, { bucket, isAws, encrypted }: S3PutOptions):
     Body: Readable.from(object.body, { objectMode: false }),
     ContentLength: object.bodyBytes,
     // No Content-Encoding: HTTP clients would unpack the object under its .gz name.
-    ContentType: 'application/gzip',
+    ContentType: object.isPlain ? object.contentType : 'application/gzip',
     Metadata: metadataOf(object.metadata, '-'),
     // AWS keeps it with the object; other stores answer 501 to it, or do not look at it. There the signed
     // SHA-256 of the body, which goes to all, makes a flipped bit an error.

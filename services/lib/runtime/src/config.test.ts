@@ -34,6 +34,7 @@ describe('loadConfig', () => {
       memoryBudgetBytes: 134_217_728,
       maxRecordBytes: 8_388_608,
       relaxLimits: false,
+      requireOwnership: true,
       apiRateLimit: 1200,
       gzipLevel: 6,
       logLevel: 'info',
@@ -54,6 +55,7 @@ describe('loadConfig', () => {
       DATABASE_URL: 'postgres://u:p@db/trailpush',
       TRAILPUSH_ALLOW_PRIVATE_DESTINATIONS: '10.0.0.0/8, fd00::/8,127.0.0.1',
       TRAILPUSH_RELAX_LIMITS: '1',
+      TRAILPUSH_REQUIRE_OWNERSHIP: '0',
       TRAILPUSH_GZIP_LEVEL: '1',
       LOG_LEVEL: 'debug',
     });
@@ -66,7 +68,7 @@ describe('loadConfig', () => {
     expect(config.kafka?.sasl?.password.reveal()).toBe('p4ss');
     expect(config.databaseUrl?.reveal()).toBe('postgres://u:p@db/trailpush');
     expect(config.allowPrivateDestinations).toEqual(['10.0.0.0/8', 'fd00::/8', '127.0.0.1']);
-    expect(config).toMatchObject({ relaxLimits: true, logLevel: 'debug' });
+    expect(config).toMatchObject({ relaxLimits: true, requireOwnership: false, logLevel: 'debug' });
   });
 
   it('prints no secret', () => {

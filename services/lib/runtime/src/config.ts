@@ -41,6 +41,8 @@ export interface Config {
   readonly memoryBudgetBytes: number;
   readonly maxRecordBytes: number;
   readonly relaxLimits: boolean;
+  /** Whether customers must prove that they can read where Logpush asks for it. */
+  readonly requireOwnership: boolean;
   /** Requests of one token in five minutes; 0 for no limit. */
   readonly apiRateLimit: number;
   /** Absolute path of a JSON file; undefined: the categories that are built in. */
@@ -112,6 +114,7 @@ function toConfig(settings: Settings): Config {
     memoryBudgetBytes,
     maxRecordBytes,
     relaxLimits: settings.TRAILPUSH_RELAX_LIMITS,
+    requireOwnership: settings.TRAILPUSH_REQUIRE_OWNERSHIP,
     apiRateLimit: settings.TRAILPUSH_API_RATE_LIMIT,
     productCategoriesFile: settings.TRAILPUSH_PRODUCT_CATEGORIES,
     gzipLevel: settings.TRAILPUSH_GZIP_LEVEL,

@@ -24,13 +24,12 @@ function url(protocols: readonly string[], example: string) {
   });
 }
 
-const flag = z
-  .stringbool({
-    truthy: ['1', 'true', 'yes', 'on'],
-    falsy: ['0', 'false', 'no', 'off'],
-    error: 'must be 1 or 0',
-  })
-  .prefault('0');
+const flagText = z.stringbool({
+  truthy: ['1', 'true', 'yes', 'on'],
+  falsy: ['0', 'false', 'no', 'off'],
+  error: 'must be 1 or 0',
+});
+const flag = flagText.prefault('0');
 
 const asSecret = (text: string) => new Secret(text);
 const asList = (text: string) =>
@@ -127,6 +126,7 @@ export const settingsSchema = z.object({
   TRAILPUSH_MEMORY_BUDGET_BYTES: wholeNumber(16 * MIB, 2 ** 40, 128 * MIB).prefault(`${128 * MIB}`),
   TRAILPUSH_MAX_RECORD_BYTES: wholeNumber(1024, 512 * MIB, 8 * MIB).prefault(`${8 * MIB}`),
   TRAILPUSH_RELAX_LIMITS: flag,
+  TRAILPUSH_REQUIRE_OWNERSHIP: flagText.prefault('1'),
   TRAILPUSH_API_RATE_LIMIT: wholeNumber(0, 10_000_000, 1200).prefault('1200'),
   TRAILPUSH_PRODUCT_CATEGORIES: z
     .string()
