@@ -40,13 +40,12 @@ function trim({ topic, stores, trace }: World, random: SeededRandom): void {
   topic.trim(partition, to);
 }
 
-function appendBadRecords({ topic }: World, random: SeededRandom): void {
+function appendBadRecords(world: World, random: SeededRandom): void {
   const account = random.pick(ACCOUNTS);
-  const key = Buffer.from(account);
-  const partition = topic.partitionOf(account);
-  topic.appendRaw({ partition, key, value: null });
-  topic.appendRaw({ partition, key, value: Buffer.from('no event at all') });
-  topic.appendRaw({ partition, key, value: Buffer.from('0 another delete old ') });
-  topic.appendRaw({ partition, key, value: Buffer.alloc(MAX_RECORD_BYTES + 1) });
-  topic.appendRaw({ partition, key: null, value: Buffer.from('no key') });
+  const partition = world.topic.partitionOf(account);
+  world.topic.appendRaw({ partition, key: Buffer.from(account), value: null });
+  world.topic.appendRaw({ partition, key: null, value: Buffer.from('no key') });
+  world.appendBad(account, Buffer.from('no event at all'));
+  world.appendBad(account, Buffer.from('0 another delete old '));
+  world.appendBad(account, Buffer.alloc(MAX_RECORD_BYTES + 1));
 }

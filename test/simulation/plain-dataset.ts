@@ -23,6 +23,8 @@ export interface SimEvent {
   readonly offset: number;
   /** When it was produced, on the monotonic clock. */
   readonly atMs: number;
+  /** Set for a record that nobody can read: it is owed as a dead letter. */
+  readonly isBad?: boolean;
 }
 
 export interface Content {
@@ -45,7 +47,7 @@ export function eventText(event: {
 }
 
 export function matches(event: SimEvent, filter: string): boolean {
-  return filter === '' || event.action === 'delete';
+  return !event.isBad && (filter === '' || event.action === 'delete');
 }
 
 /** The line that a content makes of an event: the oracle's own way. */

@@ -139,10 +139,16 @@ export class ProgressOracle {
   }
 
   #isExcused(jobId: number, event: SimEvent): boolean {
+    const { partition, offset, isBad } = event;
     const { contents } = this.#facts.jobs.get(jobId)!;
-    for (const { filter } of contents.values()) if (!matches(event, filter)) return true;
-    const { partition, offset } = event;
-    return this.#stores.gaps.some(
+    for (const { filter } of contents.values()) {
+      if (!isBad && !matches(event, filter)) return true;
+    }
+    const { deadLetters, gaps } = this.#stores;
+    if (isBad && deadLetters.some((of) => of.partition === partition && of.offset === offset)) {
+      return true;
+    }
+    return gaps.some(
       (gap) =>
         gap.jobId === jobId && gap.partition === partition && gap.from <= offset && gap.to > offset,
     );

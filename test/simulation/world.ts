@@ -157,6 +157,14 @@ export class World {
     return produced;
   }
 
+  /** Appends a record that nobody can read. */
+  appendBad(accountId: string, value: Buffer): void {
+    const partition = this.topic.partitionOf(accountId);
+    const offset = this.topic.appendRaw({ partition, key: Buffer.from(accountId), value });
+    const at = { partition, offset, atMs: this.clock.monotonic() };
+    this.facts.produced({ accountId, action: '', text: '', ...at, isBad: true });
+  }
+
   /** A folder that no job had before, so that no two share one. */
   newFolder(): number {
     return this.#folders++;
