@@ -30,6 +30,18 @@ export const MUTATIONS: readonly Mutation[] = [
         const result: string = first < 0 ? await inserting : 'inserted';`,
   },
   {
+    name: 'start-only names',
+    file: 'object-name.ts',
+    find: 'partition, first, last].join',
+    replace: 'partition, first].join',
+  },
+  {
+    name: 'a record set aside that was refused in company',
+    file: 'refusal.ts',
+    find: 'if (plan.records > 1) {',
+    replace: 'if (plan.records > 2) {',
+  },
+  {
     name: 'timeout taken for success',
     file: 'deliver.ts',
     find: "if (result.verdict.kind !== 'delivered') {",
@@ -133,12 +145,6 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'track.ts',
     find: '(row?.cursor ?? this.progress.liveFrom)',
     replace: 'this.#owner.livePosition()',
-  },
-  {
-    name: 'more open plans than allowed',
-    file: '',
-    find: 'export const MAX_OPEN_PLANS = 4;',
-    replace: 'export const MAX_OPEN_PLANS = 6;',
   },
   {
     name: 'a lost answer of the store taken for a failure for good',

@@ -1,7 +1,8 @@
 import { createJob } from './nemesis-jobs.ts';
 import { PLACE_TROUBLES, type PlaceTrouble } from './nemesis-places.ts';
 import type { SimEvent } from './plain-dataset.ts';
-import { LOCATIONS, scenarioOf, stream, type Scenario } from './scenario.ts';
+import { POST_LOCATION } from './put-oracle.ts';
+import { scenarioOf, stream, type Scenario } from './scenario.ts';
 import type { CreateBatcher } from './sim-process.ts';
 import { produce, type Outcome } from './simulation.ts';
 import { World } from './world.ts';
@@ -59,7 +60,7 @@ async function run(
   world.spawn();
   const untilMs = scenario.durationMs + REST_MS;
   if (fault) {
-    world.places.behave(LOCATIONS[0], PLACE_TROUBLES[fault](stream(scenario.seed, 'trouble')));
+    world.places.behave(POST_LOCATION, PLACE_TROUBLES[fault](stream(scenario.seed, 'trouble')));
   }
   for (const burst of scenario.bursts) clock.after(burst.atMs, () => produce(world, burst));
   await clock.run(untilMs, () => world.facts.violations.length > 0);
@@ -70,7 +71,7 @@ async function run(
 function* healthyJobs({ stores }: World): Iterable<[number, { conf: string }]> {
   for (const [id, { job }] of stores.jobs) {
     const conf = job.spec.destinationConf.reveal();
-    if (job.spec.enabled && !conf.startsWith(`mem://${LOCATIONS[0]}/`)) yield [id, { conf }];
+    if (job.spec.enabled && !conf.startsWith(`mem://${POST_LOCATION}/`)) yield [id, { conf }];
   }
 }
 

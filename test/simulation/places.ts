@@ -4,11 +4,12 @@ import {
   type Job,
   type ObjectToPut,
   type ParsedDestination,
+  type Verdict,
 } from '@trailpush/core';
 import type { SeededRandom } from '../kit/random.ts';
 import type { Boundary } from './boundary.ts';
 import type { Counts } from './counts.ts';
-import type { PutOracle } from './put-oracle.ts';
+import { POST_LOCATION, type PutOracle } from './put-oracle.ts';
 import { storedPayload } from './stored-deflate.ts';
 import type { VirtualClock } from './virtual-clock.ts';
 
@@ -25,6 +26,8 @@ export interface Behaviour {
   /** Until the object lies there, and then until the answer is back, at most. */
   readonly maxLandingMs: number;
   readonly maxAnswerMs: number;
+  /** What a POST kind says of a body that it never takes as it is. */
+  readonly refuses?: (payload: string) => Verdict | undefined;
 }
 
 export const CALM: Behaviour = {
@@ -73,7 +76,7 @@ export class Places {
       const place = { kind: 'mem', location, pathTemplate };
       const cuts = new Set<() => void>();
       return {
-        place: { ...place, exactlyOnce: true, secrets: [] },
+        place: { ...place, exactlyOnce: location !== POST_LOCATION, secrets: [] },
         destination: {
           put: (object, signal) =>
             boundary.call(() => this.#put({ location: place.location, object, signal, cuts })),
@@ -96,11 +99,13 @@ export class Places {
     const cutShort: AttemptResult = { verdict: { kind: 'retry' }, message: 'cut short' };
     if (signal.aborted) return cutShort;
     const { key } = object;
-    this.#oracle.arrived(location, key, storedPayload(object.body));
+    const payload = storedPayload(object.body);
+    this.#oracle.arrived(location, key, payload);
     this.#counts.add('puts');
     const random = this.#random;
     const behaviour = this.#behaviours.get(location) ?? CALM;
-    const isRefused = random.chance(behaviour.refusalRate);
+    const refusal = behaviour.refuses?.(payload);
+    const isRefused = random.chance(behaviour.refusalRate) || refusal !== undefined;
     const isLost = random.chance(behaviour.lostAnswerRate);
     const landingMs = random.between(0, behaviour.maxLandingMs);
     const answerMs = landingMs + random.between(1, behaviour.maxAnswerMs);
@@ -120,6 +125,11 @@ export class Places {
     if (answerMs > DEADLINE_MS || isLost) {
       this.#counts.add('put answer lost');
       return { verdict: { kind: 'retry' }, message: 'no answer in time' };
+    }
+    if (refusal) {
+      this.#oracle.answeredRefused(location, key);
+      this.#counts.add(`put answered ${refusal.kind}`);
+      return { verdict: refusal, message: 'the place never takes this' };
     }
     if (isRefused) {
       this.#counts.add(`put answered ${behaviour.answer.verdict.kind}`);

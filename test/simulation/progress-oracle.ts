@@ -145,9 +145,14 @@ export class ProgressOracle {
       if (!isBad && !matches(event, filter)) return true;
     }
     const { deadLetters, gaps } = this.#stores;
-    if (isBad && deadLetters.some((of) => of.partition === partition && of.offset === offset)) {
-      return true;
-    }
+    const isSetAside = deadLetters.some(
+      (of) =>
+        of.partition === partition &&
+        of.offset === offset &&
+        (of.jobId === jobId || (of.jobId === null && isBad)),
+    );
+    // A record that can be read is set aside for one job alone, and only if its place does not take it.
+    if (isSetAside && (isBad || this.#puts.wasRefusedAlone(jobId, event))) return true;
     return gaps.some(
       (gap) =>
         gap.jobId === jobId && gap.partition === partition && gap.from <= offset && gap.to > offset,

@@ -3,6 +3,9 @@ import type { MemoryStores } from '../kit/memory-stores.ts';
 import type { Facts } from './facts.ts';
 import { lineOf, matches, type SimEvent } from './plain-dataset.ts';
 
+/** Here an object that is sent again does not replace itself, and bodies may be refused as such. */
+export const POST_LOCATION = 'place-3';
+
 interface KnownPlan {
   readonly plan: Plan;
   /** What the log and the content of the plan's revision make of its range. */
@@ -17,6 +20,8 @@ export class PutOracle {
   readonly #plans = new Map<string, KnownPlan>();
   /** Answers "delivered" that were given, by place and key. */
   readonly #answered = new Set<string>();
+  /** By job: partition and offset of events that were refused although nothing else was with them. */
+  readonly #refusedAlone = new Map<number, Set<string>>();
   /** By job: partition and offset of events that lie at some place, and when they came there. */
   readonly #delivered = new Map<number, Map<string, number>>();
   /** Job, folder and event: the object that holds it. */
@@ -84,11 +89,26 @@ export class PutOracle {
       const at = `${partition}/${offset}`;
       if (!delivered.has(at)) delivered.set(at, atMs);
       const holder = this.#folders.get(`${folder} ${at}`);
-      if (holder !== undefined && holder !== key && !this.#wasCut(plan, offset)) {
+      const isTwice = holder !== undefined && holder !== key && location !== POST_LOCATION;
+      if (isTwice && !this.#wasCut(plan, offset)) {
         this.#facts.violate(10, `offset ${at} lies twice in ${folder}: in ${holder} and in ${key}`);
       }
       this.#folders.set(`${folder} ${at}`, key);
     }
+  }
+
+  /** The place has said that it never takes this body. */
+  answeredRefused(location: string, key: string): void {
+    const known = this.#plans.get(`${location} ${key}`);
+    const [event] = known?.events ?? [];
+    if (!known || !event || known.events.length > 1) return;
+    const { jobId } = known.plan;
+    const refused = this.#refusedAlone.get(jobId) ?? new Set<string>();
+    this.#refusedAlone.set(jobId, refused.add(`${event.partition}/${event.offset}`));
+  }
+
+  wasRefusedAlone(jobId: number, { partition, offset }: SimEvent): boolean {
+    return this.#refusedAlone.get(jobId)?.has(`${partition}/${offset}`) === true;
   }
 
   answeredDelivered(location: string, key: string): void {

@@ -30,6 +30,8 @@ export const FAULTS = [
   'place slow',
   'place acknowledging late',
   'place answers lost',
+  'place refusing some records',
+  'place refusing large bodies',
   'bad records',
   'schema registry away',
   'slow compression',
