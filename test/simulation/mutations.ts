@@ -36,12 +36,6 @@ export const MUTATIONS: readonly Mutation[] = [
     replace: 'partition, first].join',
   },
   {
-    name: 'a record set aside that was refused in company',
-    file: 'refusal.ts',
-    find: 'if (plan.records > 1) {',
-    replace: 'if (plan.records > 2) {',
-  },
-  {
     name: 'timeout taken for success',
     file: 'deliver.ts',
     find: "if (result.verdict.kind !== 'delivered') {",
