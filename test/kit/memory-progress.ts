@@ -1,20 +1,22 @@
-import type {
-  ClaimedPartition,
-  ConfirmPlanResult,
-  CursorRow,
-  CutPlanResult,
-  DeadLetter,
-  Gap,
-  InsertPlanResult,
-  LedgerEntry,
-  NewDeadLetter,
-  Ownership,
-  Pin,
-  Plan,
-  PlanCut,
-  ProgressStore,
-  SetAsidePlanResult,
-  SplitPlanResult,
+import {
+  FIRST_PAGE,
+  type ClaimedPartition,
+  type ConfirmPlanResult,
+  type CursorRow,
+  type CutPlanResult,
+  type DeadLetter,
+  type Gap,
+  type InsertPlanResult,
+  type LedgerEntry,
+  type NewDeadLetter,
+  type Ownership,
+  type Page,
+  type Pin,
+  type Plan,
+  type PlanCut,
+  type ProgressStore,
+  type SetAsidePlanResult,
+  type SplitPlanResult,
 } from '@trailpush/core';
 import {
   isSamePlan,
@@ -252,15 +254,21 @@ export class MemoryProgress implements ProgressStore {
     );
   }
 
-  listGaps(jobId: number): Promise<readonly Gap[]> {
+  listGaps(jobId: number, page = FIRST_PAGE): Promise<readonly Gap[]> {
     return this.#faults.pass('listGaps', () =>
-      this.#stores.gaps.filter((gap) => gap.jobId === jobId),
+      pageOf(
+        this.#stores.gaps.filter((gap) => gap.jobId === jobId),
+        page,
+      ),
     );
   }
 
-  listLedger(jobId: number): Promise<readonly LedgerEntry[]> {
+  listLedger(jobId: number, page = FIRST_PAGE): Promise<readonly LedgerEntry[]> {
     return this.#faults.pass('listLedger', () =>
-      this.#stores.ledger.filter((entry) => entry.jobId === jobId),
+      pageOf(
+        this.#stores.ledger.filter((entry) => entry.jobId === jobId),
+        page,
+      ),
     );
   }
 
@@ -321,4 +329,8 @@ function isSameGap(stored: Gap, gap: Gap): boolean {
   return (
     stored.jobId === gap.jobId && stored.partition === gap.partition && stored.from === gap.from
   );
+}
+
+function pageOf<Row>(rows: readonly Row[], { limit, offset }: Page): readonly Row[] {
+  return rows.slice(offset, offset + limit);
 }

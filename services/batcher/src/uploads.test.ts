@@ -114,7 +114,7 @@ describe('uploads', () => {
     const destination = new HeldDestination();
     for (let i = 0; i < 16; i++) void uploads.put(uploadTo(destination));
     const queued = uploads.put(uploadTo(destination));
-    await clock.advance(200);
+    await clock.advance(50);
     for (const end of destination.puts.slice()) end(DELIVERED);
     await clock.advance(700);
     destination.puts[16]!(DELIVERED);

@@ -13,7 +13,7 @@ const UPLOAD_SLOTS = 16;
 /** Failing jobs have a quarter of that, and can never take the slots of healthy ones. */
 const PROBE_SLOTS = UPLOAD_SLOTS / 4;
 /** A put that takes longer lends its slot, else a few destinations that never answer would hold them all. */
-const LENDS_AFTER_MS = 250;
+const LENDS_AFTER_MS = 100;
 /** So many puts may have lent their slots; then slow ones keep theirs. */
 const MAX_LENT = 1024;
 /** A destination with a put that takes so long gets no other one meanwhile. */

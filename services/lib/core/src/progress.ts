@@ -164,6 +164,15 @@ export type SetAsidePlanResult =
   | { readonly result: 'set_aside'; readonly cursor: number }
   | { readonly result: 'stale' | 'conflict' };
 
+/** A part of a list; without one, the first 1000. */
+export interface Page {
+  readonly limit: number;
+  /** Rows to pass over. */
+  readonly offset: number;
+}
+
+export const FIRST_PAGE: Page = { limit: 1000, offset: 0 };
+
 /**
  * Progress of delivery. Every method is one transaction and rejects with StoreUnavailableError when
  * it could not be confirmed; repeating a call is then safe.
@@ -239,8 +248,10 @@ export interface ProgressStore {
     maxId: number,
   ): Promise<readonly number[]>;
   listDeadLetters(limit: number): Promise<readonly DeadLetter[]>;
-  listGaps(jobId: number): Promise<readonly Gap[]>;
-  listLedger(jobId: number): Promise<readonly LedgerEntry[]>;
+  /** In the order in which they were recorded. */
+  listGaps(jobId: number, page?: Page): Promise<readonly Gap[]>;
+  /** In order of topic, partition and offset. Entries go when they are old. */
+  listLedger(jobId: number, page?: Page): Promise<readonly LedgerEntry[]>;
   /** Ends a replay as completed when every one of its ranges is below its cursor. False: not yet. */
   settleReplay(replayId: number): Promise<boolean>;
   /** A failed attempt of a job: sets `last_error` and `error_message`. */

@@ -40,6 +40,8 @@ export interface Config {
   readonly googleKeyFile: string | undefined;
   readonly memoryBudgetBytes: number;
   readonly maxRecordBytes: number;
+  /** Older entries of the object ledger are removed. */
+  readonly ledgerMaxAgeMs: number;
   readonly relaxLimits: boolean;
   /** Whether customers must prove that they can read where Logpush asks for it. */
   readonly requireOwnership: boolean;
@@ -113,6 +115,7 @@ function toConfig(settings: Settings): Config {
     googleKeyFile: settings.TRAILPUSH_GOOGLE_KEY_FILE,
     memoryBudgetBytes,
     maxRecordBytes,
+    ledgerMaxAgeMs: settings.TRAILPUSH_LEDGER_DAYS * 86_400_000,
     relaxLimits: settings.TRAILPUSH_RELAX_LIMITS,
     requireOwnership: settings.TRAILPUSH_REQUIRE_OWNERSHIP,
     apiRateLimit: settings.TRAILPUSH_API_RATE_LIMIT,

@@ -132,6 +132,7 @@ export const settingsSchema = z.object({
     .string()
     .transform((text) => resolve(text))
     .optional(),
+  TRAILPUSH_LEDGER_DAYS: wholeNumber(1, 36_500, 90).prefault('90'),
   TRAILPUSH_GZIP_LEVEL: wholeNumber(1, 9, 6).prefault('6'),
   LOG_LEVEL: z
     .enum(['debug', 'info', 'warn', 'error', 'silent'], {

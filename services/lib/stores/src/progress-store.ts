@@ -1,20 +1,21 @@
-import type {
-  ClaimedPartition,
-  Clock,
-  ConfirmPlanResult,
-  CutPlanResult,
-  DeadLetter,
-  Gap,
-  InsertPlanResult,
-  LedgerEntry,
-  NewDeadLetter,
-  Ownership,
-  Pin,
-  Plan,
-  PlanCut,
-  ProgressStore,
-  SetAsidePlanResult,
-  SplitPlanResult,
+import {
+  FIRST_PAGE,
+  type ClaimedPartition,
+  type Clock,
+  type ConfirmPlanResult,
+  type CutPlanResult,
+  type DeadLetter,
+  type Gap,
+  type InsertPlanResult,
+  type LedgerEntry,
+  type NewDeadLetter,
+  type Ownership,
+  type Pin,
+  type Plan,
+  type PlanCut,
+  type ProgressStore,
+  type SetAsidePlanResult,
+  type SplitPlanResult,
 } from '@trailpush/core';
 
 import type { Database } from './database.ts';
@@ -118,12 +119,12 @@ export class SqlProgressStore implements ProgressStore {
     return this.#database.read((database) => listDeadLetters(database, limit));
   }
 
-  listGaps(jobId: number): Promise<readonly Gap[]> {
-    return this.#database.read((database) => listGaps(database, jobId));
+  listGaps(jobId: number, page = FIRST_PAGE): Promise<readonly Gap[]> {
+    return this.#database.read((database) => listGaps(database, jobId, page));
   }
 
-  listLedger(jobId: number): Promise<readonly LedgerEntry[]> {
-    return this.#database.read((database) => listLedger(database, jobId));
+  listLedger(jobId: number, page = FIRST_PAGE): Promise<readonly LedgerEntry[]> {
+    return this.#database.read((database) => listLedger(database, jobId, page));
   }
 
   settleReplay(replayId: number): Promise<boolean> {

@@ -16,6 +16,7 @@ import { Database, type Engine } from './database.ts';
 import { JobChanges, type JobChangesOptions } from './job-changes.ts';
 import { SqlJobStore } from './job-store.ts';
 import { checkSecretKey } from './key-check.ts';
+import { startLedgerRetention } from './ledger-retention.ts';
 import { migrate } from './migrations/index.ts';
 import { SqlOutbox } from './outbox.ts';
 import { postgresConflict } from './postgres-faults.ts';
@@ -49,6 +50,8 @@ interface CommonOptions {
   readonly secretKey: Buffer;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Older ledger entries go; undefined: none do. */
+  readonly ledgerMaxAgeMs?: number;
 }
 
 /**
@@ -91,7 +94,7 @@ export async function openPostgresStores(
 async function openStores(
   engine: Engine,
   listen: JobChangesOptions['listen'],
-  { secretKey, clock, logger }: CommonOptions,
+  { secretKey, clock, logger, ledgerMaxAgeMs: maxAgeMs }: CommonOptions,
 ): Promise<Stores> {
   const box = new SecretBox(secretKey);
   const database = new Database<Tables>(engine);
@@ -108,6 +111,10 @@ async function openStores(
     clock,
     logger,
   });
+  const stopRetention =
+    maxAgeMs === undefined
+      ? undefined
+      : startLedgerRetention({ database, clock, logger, maxAgeMs });
   return {
     jobs: new SqlJobStore({ database, box, changes, clock, logger }),
     progress: new SqlProgressStore({ database, clock }),
@@ -118,6 +125,7 @@ async function openStores(
     ping: () => database.ping(),
     health: () => database.health(),
     close: async () => {
+      await stopRetention?.();
       await changes.close();
       await database.close();
     },

@@ -95,6 +95,10 @@ export function confirmContract(suite: Suite): void {
         idleJobIds: [job.id],
       });
       expect(await confirm(claimed, job, 5)).toEqual(confirmed(30));
+      const page = { limit: 1, offset: 1 };
+      expect(await progress().listLedger(job.id, page)).toEqual(
+        (await progress().listLedger(job.id)).slice(1, 2),
+      );
       expect((await progress().listLedger(job.id)).map((entry) => entry.confirmedAtMs)).toEqual([
         1, 10,
       ]);

@@ -44,6 +44,15 @@ function gapContract(suite: Suite): void {
       expect((await progress().loadJob(claimed, job.id)).cursor).toEqual(cursorOf(job, 44));
     });
 
+    it('is listed page by page', async () => {
+      const claimed = await newClaim(suite);
+      const job = await newJob(suite);
+      const gaps = [0, 1, 2].map((from) => gapOf(claimed.topic, job, from, from + 1));
+      for (const gap of gaps) await progress().recordGap(claimed, gap);
+      expect(await progress().listGaps(job.id, { limit: 2, offset: 0 })).toEqual(gaps.slice(0, 2));
+      expect(await progress().listGaps(job.id, { limit: 2, offset: 2 })).toEqual(gaps.slice(2));
+    });
+
     it('never moves a cursor backwards', async () => {
       const claimed = await newClaim(suite, { logStart: 50 });
       const [withRow, without] = [await newJob(suite), await newJob(suite)];

@@ -1,5 +1,5 @@
 /** What people and other services ask about delivery. */
-import type { DeadLetter, Gap, LedgerEntry } from '@trailpush/core';
+import type { DeadLetter, Gap, LedgerEntry, Page } from '@trailpush/core';
 import type { Kysely } from 'kysely';
 
 import type { Tables } from '../schema.ts';
@@ -32,12 +32,18 @@ export async function listDeadLetters(
 }
 
 /** In the order in which they were recorded. */
-export async function listGaps(database: Kysely<Tables>, jobId: number): Promise<readonly Gap[]> {
+export async function listGaps(
+  database: Kysely<Tables>,
+  jobId: number,
+  { limit, offset }: Page,
+): Promise<readonly Gap[]> {
   const rows = await database
     .selectFrom('gaps')
     .selectAll()
     .where('job_id', '=', jobId)
     .orderBy('id')
+    .limit(limit)
+    .offset(offset)
     .execute();
   return rows.map((row) => ({
     jobId: row.job_id,
@@ -55,6 +61,7 @@ export async function listGaps(database: Kysely<Tables>, jobId: number): Promise
 export async function listLedger(
   database: Kysely<Tables>,
   jobId: number,
+  { limit, offset }: Page,
 ): Promise<readonly LedgerEntry[]> {
   const rows = await database
     .selectFrom('objects')
@@ -64,6 +71,9 @@ export async function listLedger(
     .orderBy('topic')
     .orderBy('partition')
     .orderBy('first')
+    .orderBy('id')
+    .limit(limit)
+    .offset(offset)
     .execute();
   return rows.map((row) => ({
     jobId: row.job_id,
