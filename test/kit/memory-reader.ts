@@ -111,5 +111,5 @@ export class MemoryReader implements PartitionReader {
 }
 
 function copyOf(bytes: Uint8Array | null): Uint8Array | null {
-  return bytes === null ? null : Uint8Array.from(bytes);
+  return bytes === null ? null : Buffer.from(bytes);
 }
