@@ -62,7 +62,7 @@ export function createApi(deps: ApiDeps): FastifyPluginAsync {
         const show = (job: Job) =>
           showJob(job, destinations.redact(job.spec.destinationConf.reveal()));
         registerDatasetRoutes(client, { jobs, datasets, show });
-        registerReplayRoutes(client, deps);
+        registerReplayRoutes(client, { ...deps, ownership });
         registerJobRoutes(client, {
           jobs,
           show,

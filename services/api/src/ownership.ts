@@ -45,14 +45,19 @@ export class Ownership {
       .sign(this.#deps.challengeKey);
   }
 
+  /** Whether a job may only have this conf with a proof. */
+  isDemanded(conf: string): boolean {
+    const { requireOwnership, destinations } = this.#deps;
+    return requireOwnership && destinations.demandsOwnership(conf);
+  }
+
   /** What a change uses up; undefined when it needs no proof. @throws ApiError 400 that says what is wrong */
   async prove(
     scope: string,
     conf: string,
     token: string | undefined,
   ): Promise<Pick<ChangeTrail, 'challenge'> | undefined> {
-    const { requireOwnership, destinations } = this.#deps;
-    if (!requireOwnership || !destinations.demandsOwnership(conf)) return undefined;
+    if (!this.isDemanded(conf)) return undefined;
     if (token === undefined || token === '') {
       throw invalidProperty(
         'ownership_challenge',

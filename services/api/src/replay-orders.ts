@@ -15,6 +15,7 @@ import { offsetAt } from '@trailpush/log';
 import { ApiError, CODE, invalidProperty } from './envelope.ts';
 import type { DestinationConfs } from './job-changes.ts';
 import { countReplay, type ReplayCount } from './replay-count.ts';
+import type { Ownership } from './ownership.ts';
 import type { OffsetRange, ReplayRequest } from './replay-shape.ts';
 
 export interface ReplayOrderDeps {
@@ -23,6 +24,7 @@ export interface ReplayOrderDeps {
   readonly log: Pick<RecordLog, 'topic' | 'bounds' | 'openReader'>;
   readonly datasets: ReadonlyMap<string, Dataset>;
   readonly destinations: Pick<DestinationConfs, 'parse' | 'restore'>;
+  readonly ownership: Pick<Ownership, 'isDemanded'>;
   readonly clock: Pick<Clock, 'monotonic'>;
 }
 
@@ -96,7 +98,14 @@ export class ReplayOrders {
   #confOf({ spec }: Job, { destinationConf }: ReplayRequest): string {
     const own = spec.destinationConf.reveal();
     if (destinationConf === undefined) return own;
-    return this.#deps.destinations.restore(destinationConf, own);
+    const conf = this.#deps.destinations.restore(destinationConf, own);
+    if (conf !== own && this.#deps.ownership.isDemanded(conf)) {
+      throw invalidProperty(
+        'destination_conf',
+        'destination_conf needs a proof of ownership, which only a job can give: create a job for it, and replay that job',
+      );
+    }
+    return conf;
   }
 
   async #resolve({ offsets, sinceMs = 0, beforeMs }: ReplayRequest): Promise<Resolved> {

@@ -79,6 +79,16 @@ describe('replays over the API', () => {
     expect(refused.body.errors[0]?.source?.pointer).toBe('/destination_conf');
   });
 
+  it('go to no place that only a proof of ownership opens', async () => {
+    const offsets = [{ partition, first: 0, last: 0 }];
+    const refused = await start({ offsets, destination_conf: 'gs://somebody-elses-bucket/logs' });
+    expect(refused.status).toBe(400);
+    expect(refused.body.errors[0]).toMatchObject({
+      message: expect.stringContaining('create a job for it, and replay that job') as string,
+      source: { pointer: '/destination_conf' },
+    });
+  });
+
   it('are counted by a dry run, which starts nothing', async () => {
     const before = await api.send('GET', replay);
     const counted = await start({ since: '2020-01-01T00:00:00Z', dry_run: true });
