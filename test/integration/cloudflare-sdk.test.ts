@@ -102,6 +102,15 @@ describe.each(SDKS)('version %i of the official cloudflare SDK', (major, Sdk) =>
     expect(await validate.origin({ ...of, logpull_options: null })).toEqual(valid);
   });
 
+  it('asks for a proof of ownership, and has it checked', async () => {
+    const { ownership } = client.logpush;
+    const challenge = await ownership.create({ ...of, destination_conf });
+    expect(challenge).toMatchObject({ valid: true, message: '' });
+    expect(challenge?.filename).toMatch(/^bucket\/audit\/.*ownership-challenge\.txt$/);
+    const proof = { ...of, destination_conf, ownership_challenge: 'wrong' };
+    expect(await ownership.validate(proof)).toEqual({ valid: false });
+  });
+
   it('finds nothing in a zone, and cannot make a job there', async () => {
     const { jobs, datasets, validate } = client.logpush;
     const zone = { zone_id: '023e105f4ecef8ad9ca31a8372d0c353' };

@@ -17,6 +17,12 @@ export interface LogpushClient {
       };
       readonly jobs: { get(dataset: 'audit_logs', params: Scope): AsyncIterable<Job | null> };
     };
+    readonly ownership: {
+      create(params: Scope & Destination): Promise<Challenge | null>;
+      validate(
+        params: Scope & Destination & { ownership_challenge: string },
+      ): Promise<{ valid?: boolean } | null>;
+    };
     readonly validate: {
       destination(params: Scope & Destination): Promise<Judgement | null>;
       destinationExists(params: Scope & Destination): Promise<{ exists?: boolean } | null>;
@@ -37,6 +43,10 @@ interface Destination {
 interface Judgement {
   message?: string;
   valid?: boolean;
+}
+
+interface Challenge extends Judgement {
+  filename?: string;
 }
 
 interface Order extends Destination {
