@@ -46,7 +46,8 @@ for (let index = 0; index < JOBS; index++) {
 let delivered = 0;
 const policy = { allowPrivate: [], fileRoot };
 const batcher = createBatcher({
-  ...{ log, jobs: stores.jobs, progress: stores.progress, objectKey, clock, logger },
+  ...{ log, jobs: stores.jobs, progress: stores.progress, jobHealth: stores.jobHealth },
+  ...{ disableAfterMs: 0, objectKey, clock, logger },
   datasets: datasets(new WriterSchemas({})),
   openDestination: (job: Job) => {
     const place = parseDestination(job.spec.destinationConf.reveal(), policy);

@@ -106,6 +106,8 @@ const batcher = createBatcher({
   log,
   jobs: stores.jobs,
   progress: stores.progress,
+  jobHealth: stores.jobHealth,
+  disableAfterMs: 0,
   datasets: datasets(new WriterSchemas({})),
   openDestination: (job: Job) => {
     const place = parseDestination(job.spec.destinationConf.reveal(), policy);

@@ -199,6 +199,7 @@ export async function startApi(options: ApiFixtureOptions = {}): Promise<ApiFixt
       requireOwnership: true,
       challengeKey: randomBytes(32),
       replays: stores.replays,
+      jobHealth: stores.jobHealth,
       clock: systemClock,
       relaxLimits: options.relaxLimits ?? false,
       rateLimit: options.rateLimit ?? 0,

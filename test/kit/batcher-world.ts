@@ -7,7 +7,8 @@ import { eventValue, type EventFacts } from './events.ts';
 import { FakeClock } from './fake-clock.ts';
 import { MemoryTopic, type MemoryLog, type MemoryTopicOptions } from './memory-log.ts';
 import { startReplay } from './memory-replays.ts';
-import { MemoryStores, plannedObject } from './memory-stores.ts';
+import { plannedObject } from './memory-rows.ts';
+import { MemoryStores } from './memory-stores.ts';
 import { MortalClock } from './mortal-clock.ts';
 import { createRecordingLogger } from './recording-logger.ts';
 import { ScriptedPlaces, type KeptObject } from './scripted-destination.ts';
@@ -27,6 +28,8 @@ export interface ProcessOptions {
   readonly maxRecordBytes?: number;
   readonly schemas?: SchemaSource;
   readonly metrics?: Metrics;
+  /** Default: never. */
+  readonly disableAfterMs?: number;
 }
 
 /** Creating them costs a timer each, and most tests look at none. */
@@ -305,11 +308,13 @@ export class BatcherProcess {
     this.clock = new MortalClock(world.clock);
     this.faults = new StoreFaults(this.clock);
     this.log = world.topic.open(this.clock);
-    const { jobs, progress } = world.stores.open(this.faults);
+    const { jobs, progress, jobHealth } = world.stores.open(this.faults);
     this.batcher = createBatcher({
       log: this.log,
       jobs,
       progress,
+      jobHealth,
+      disableAfterMs: options.disableAfterMs ?? 0,
       datasets: datasets(options.schemas ?? new WriterSchemas({})),
       openDestination: world.places.opener(this.clock),
       objectKey,

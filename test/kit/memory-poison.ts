@@ -5,12 +5,8 @@ import type {
   SetAsidePlanResult,
   SplitPlanResult,
 } from '@trailpush/core';
-import {
-  isSamePlan,
-  isSameRecord,
-  type MemoryStores,
-  type StoredPartition,
-} from './memory-stores.ts';
+import { type MemoryStores, type StoredPartition } from './memory-stores.ts';
+import { isSamePlan, isSameRecord } from './memory-rows.ts';
 
 /** What `MemoryProgress` does with plans that are refused. */
 export function splitPlan(
@@ -66,7 +62,7 @@ export function setAsidePlan(
   const isIts = letter.jobId === jobId && letter.offset >= head.first && letter.offset <= head.last;
   stores.mustHold(isIts, `the record at ${letter.offset} is none of plan ${head.key}`);
   stores.saveDeadLetters([letter]);
-  stores.setStatus(jobId, { lastErrorMs: null, errorMessage: null });
+  stores.endError(jobId);
   return { result: 'set_aside', cursor: dropHead(stores, ownership, stored, jobId) };
 }
 

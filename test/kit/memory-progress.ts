@@ -18,13 +18,8 @@ import {
   type SetAsidePlanResult,
   type SplitPlanResult,
 } from '@trailpush/core';
-import {
-  isSamePlan,
-  isSameRange,
-  MAX_OPEN_PLANS,
-  type MemoryStores,
-  type StoredPartition,
-} from './memory-stores.ts';
+import { MAX_OPEN_PLANS, type MemoryStores, type StoredPartition } from './memory-stores.ts';
+import { isSamePlan, isSameRange } from './memory-rows.ts';
 import { dropHead, setAsidePlan, splitPlan } from './memory-poison.ts';
 import { settleReplay } from './memory-replays.ts';
 import type { StoreFaults } from './store-faults.ts';
@@ -141,7 +136,7 @@ export class MemoryProgress implements ProgressStore {
       for (const head of popped) this.#stores.toLedger(ownership.topic, head);
       const cursor = (popped.at(-1)?.last ?? row.cursor - 1) + 1;
       stored.cursors.set(jobId, { ...row, cursor });
-      this.#stores.setStatus(jobId, { lastErrorMs: null, errorMessage: null });
+      this.#stores.endError(jobId);
       return { result: 'confirmed', cursor };
     });
   }
@@ -182,7 +177,7 @@ export class MemoryProgress implements ProgressStore {
         this.#mustHold(false, `job ${gap.jobId} has open plans below the gap at ${gap.from}`);
         throw new Error(`job ${gap.jobId} has open plans`);
       }
-      if (!this.#stores.gaps.some((known) => isSameGap(known, gap))) this.#stores.gaps.push(gap);
+      if (!this.#stores.gaps.some((known) => isSameGap(known, gap))) this.#stores.noteGap(gap);
       const row = stored.cursors.get(gap.jobId);
       if (gap.to <= (row?.cursor ?? stored.liveFrom)) return true;
       const { jobId, to: cursor } = gap;
@@ -205,7 +200,7 @@ export class MemoryProgress implements ProgressStore {
         if (this.#stores.isTaken(plan, head)) return { result: 'key_taken' };
         this.#stores.notePlan(plan);
       }
-      this.#stores.gaps.push(gap);
+      this.#stores.noteGap(gap);
       const { partition } = ownership;
       this.#stores.cuts.push({ jobId, partition, first: head.first, last: head.last });
       if (!plan) return { result: 'cut', cursor: dropHead(this.#stores, ownership, stored, jobId) };
@@ -276,10 +271,14 @@ export class MemoryProgress implements ProgressStore {
     return this.#faults.pass('settleReplay', () => settleReplay(this.#stores, replayId));
   }
 
-  recordFailure(jobId: number, failure: { atMs: number; message: string }): Promise<void> {
-    return this.#faults.pass('recordFailure', () =>
-      this.#stores.setStatus(jobId, { lastErrorMs: failure.atMs, errorMessage: failure.message }),
-    );
+  recordFailure(...[jobId, failure]: Parameters<ProgressStore['recordFailure']>) {
+    return this.#faults.pass('recordFailure', () => {
+      const { atMs, message, isAttempt = false } = failure;
+      const { failingSince } = this.#stores.health;
+      this.#stores.setStatus(jobId, { lastErrorMs: atMs, errorMessage: message });
+      if (isAttempt && !failingSince.has(jobId)) failingSince.set(jobId, atMs);
+      return failingSince.get(jobId) ?? null;
+    });
   }
 
   #owned({ topic, partition, epoch }: Ownership): StoredPartition | undefined {

@@ -8,6 +8,7 @@ import { modelContract } from './contracts/stores/model.ts';
 import { pinContract } from './contracts/stores/pins.ts';
 import { outboxContract } from './contracts/stores/outbox.ts';
 import { insertContract, replaceContract } from './contracts/stores/plans.ts';
+import { healthContract } from './contracts/stores/health.ts';
 import { splitContract } from './contracts/stores/splits.ts';
 import { replayContract } from './contracts/stores/replays.ts';
 import { topicContract } from './contracts/stores/topics.ts';
@@ -49,6 +50,7 @@ describe('stores contract: memory', () => {
   lossContract(suite);
   cutContract(suite);
   splitContract(suite);
+  healthContract(suite);
   replayContract(suite);
   topicContract(suite);
   modelContract(suite);

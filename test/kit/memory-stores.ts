@@ -5,6 +5,7 @@ import {
   type CursorRow,
   type DeadLetter,
   type Gap,
+  type HealthStore,
   type Job,
   type JobSpec,
   type JobStatus,
@@ -22,7 +23,9 @@ import {
   type Start,
 } from '@trailpush/core';
 import { MemoryOutbox } from './memory-outbox.ts';
+import { MemoryHealth } from './memory-health.ts';
 import { MemoryProgress } from './memory-progress.ts';
+import { isSameRecord, plannedObject } from './memory-rows.ts';
 import { endReplay, MemoryReplays } from './memory-replays.ts';
 import { MemoryTopics } from './memory-topics.ts';
 import { StoreFaults } from './store-faults.ts';
@@ -73,6 +76,7 @@ export class MemoryStores {
   /** Jobs that `loadAll` leaves out although nobody deleted them, for processes that knew them before. */
   readonly vanished = new Set<number>();
   readonly clock: Clock;
+  readonly health: MemoryHealth;
   readonly watcher: StoreWatcher;
   readonly outbox: MemoryOutbox;
   #version = 0;
@@ -81,6 +85,7 @@ export class MemoryStores {
 
   constructor(clock: Clock, watcher: StoreWatcher = {}) {
     this.clock = clock;
+    this.health = new MemoryHealth(clock);
     this.watcher = watcher;
     this.outbox = new MemoryOutbox();
   }
@@ -90,6 +95,7 @@ export class MemoryStores {
     progress: ProgressStore;
     replays: ReplayStore;
     topics: TopicStore;
+    jobHealth: HealthStore;
     outbox: Outbox;
   } {
     return {
@@ -98,6 +104,7 @@ export class MemoryStores {
       replays: new MemoryReplays(this, faults),
       topics: new MemoryTopics(this),
       outbox: this.outbox.open(this.clock),
+      jobHealth: this.health.open(faults, (jobId) => this.accountOf(jobId) ?? undefined),
     };
   }
 
@@ -115,6 +122,20 @@ export class MemoryStores {
     this.planned.add(plannedObject(plan));
   }
 
+  endError(jobId: number): void {
+    this.setStatus(jobId, { lastErrorMs: null, errorMessage: null });
+    this.health.failingSince.delete(jobId);
+  }
+
+  noteGap(gap: Gap): void {
+    this.gaps.push(gap);
+    this.health.note('gap', { jobId: gap.jobId, accountId: this.accountOf(gap.jobId) }, gap.reason);
+  }
+
+  accountOf(jobId: number): string | null {
+    return this.jobs.get(jobId)?.job.accountId ?? null;
+  }
+
   setStatus(jobId: number, status: Partial<JobStatus>): void {
     const stored = this.jobs.get(jobId);
     if (stored) stored.job = { ...stored.job, status: { ...stored.job.status, ...status } };
@@ -125,6 +146,7 @@ export class MemoryStores {
     for (const letter of letters) {
       if (deadLetters.some((known) => isSameRecord(known, letter))) continue;
       deadLetters.push({ ...letter, id: deadLetters.length + 1, seenAtMs: clock.now() });
+      this.health.note('dead_letter', letter, letter.message);
     }
     return deadLetters.length;
   }
@@ -217,6 +239,12 @@ export class MemoryStores {
       spec: change.spec,
       updatedAtMs: this.clock.now(),
     };
+    this.health.failingSince.delete(id);
+    const { disabledBecause: because } = change;
+    if (because !== undefined) {
+      this.setStatus(id, { lastErrorMs: this.clock.now(), errorMessage: because });
+      this.health.note('job_disabled', { jobId: id, accountId: job.accountId }, because);
+    }
     this.outbox.store(change.trail, { before: job, after: stored.job });
     this.changed();
     return stored.job;
@@ -270,38 +298,6 @@ export class MemoryStores {
       if (!stored.cursors.has(jobId)) stored.cursors.set(jobId, { jobId, cursor, detached: true });
     }
   }
-}
-
-/** What an object is to one of its plan. */
-export function plannedObject(object: {
-  location: string;
-  key: string;
-  payloadHash: string;
-}): string {
-  return [object.location, object.key, object.payloadHash].join('\n');
-}
-
-export function isSamePlan(stored: Plan, plan: Plan): boolean {
-  return (
-    isSameRange(stored, plan) &&
-    stored.location === plan.location &&
-    stored.key === plan.key &&
-    stored.payloadHash === plan.payloadHash &&
-    stored.encoderVersion === plan.encoderVersion
-  );
-}
-
-export function isSameRange(stored: Plan, plan: Plan): boolean {
-  return stored.last === plan.last && stored.contentRevision === plan.contentRevision;
-}
-
-export function isSameRecord(known: DeadLetter, letter: NewDeadLetter): boolean {
-  return (
-    known.topic === letter.topic &&
-    known.partition === letter.partition &&
-    known.offset === letter.offset &&
-    known.jobId === letter.jobId
-  );
 }
 
 class MemoryJobs implements JobStore {

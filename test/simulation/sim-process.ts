@@ -38,9 +38,9 @@ export class SimProcess {
     });
     this.log = new BoundedLog({ topic: world.topic, boundary: this.boundary, clock, random });
     const own = this.boundary.clock(clock);
-    const { jobs, progress } = world.stores.open(this.store);
+    const { jobs, progress, jobHealth } = world.stores.open(this.store);
     this.batcher = world.createBatcher({
-      ...{ log: this.log, jobs, progress },
+      ...{ log: this.log, jobs, progress, jobHealth, disableAfterMs: 0 },
       datasets: new Map([[DATASET_ID, plainDataset(world.registry, own)]]),
       openDestination: world.places.opener(this.boundary),
       objectKey,

@@ -1,4 +1,4 @@
-import type { Clock, Job, RecordLog, TokenStore } from '@trailpush/core';
+import type { Clock, HealthStore, Job, RecordLog, TokenStore } from '@trailpush/core';
 import type { FastifyInstance, FastifyPluginAsync, FastifyRequest } from 'fastify';
 
 import { registerAdminRoutes } from './admin-routes.ts';
@@ -7,6 +7,7 @@ import { registerAuditRoutes, type AuditRoutesDeps } from './audit/routes.ts';
 import { registerDatasetRoutes } from './dataset-routes.ts';
 import { DestinationCheck } from './destination-check.ts';
 import { ApiError, CODE, sendError, sendNoRoute, unsupportedMedia } from './envelope.ts';
+import { registerHealthRoutes } from './health-routes.ts';
 import { registerIngestRoute, type IngestDeps } from './ingest.ts';
 import { jobAudit } from './job-audit.ts';
 import { JobChanges, type JobChangeDeps } from './job-changes.ts';
@@ -34,6 +35,7 @@ export interface ApiDeps
   readonly log: Pick<RecordLog, 'topic' | 'bounds' | 'append' | 'openReader'>;
   readonly replays: ReplayOrderDeps['replays'];
   readonly tokens: TokenStore;
+  readonly jobHealth: HealthStore;
   readonly clock: Clock;
   /** Lowers the floors of `max_upload_*` (`TRAILPUSH_RELAX_LIMITS`). */
   readonly relaxLimits: boolean;
@@ -63,6 +65,7 @@ export function createApi(deps: ApiDeps): FastifyPluginAsync {
           showJob(job, destinations.redact(job.spec.destinationConf.reveal()));
         registerDatasetRoutes(client, { jobs, datasets, show });
         registerReplayRoutes(client, { ...deps, ownership });
+        registerHealthRoutes(client, { ...deps, check });
         registerJobRoutes(client, {
           jobs,
           show,

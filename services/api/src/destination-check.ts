@@ -29,6 +29,12 @@ export class DestinationCheck {
 
   /** @throws InvalidDestinationError in Cloudflare's wording; ApiError 429 when too many are under way. */
   async require(accountId: string, conf: string): Promise<void> {
+    const result = await this.attempt(accountId, conf);
+    if (result.verdict.kind !== 'delivered') throw new InvalidDestinationError(wording(result));
+  }
+
+  /** What came of one test upload. @throws ApiError 429 as above */
+  async attempt(accountId: string, conf: string): Promise<AttemptResult> {
     const ofAccount = this.#underWay.get(accountId) ?? 0;
     const all = [...this.#underWay.values()].reduce((sum, count) => sum + count, 0);
     if (ofAccount >= MAX_CHECKS_PER_ACCOUNT || all >= MAX_CHECKS) {
@@ -37,8 +43,7 @@ export class DestinationCheck {
     }
     this.#underWay.set(accountId, ofAccount + 1);
     try {
-      const result = await this.#probe(conf);
-      if (result.verdict.kind !== 'delivered') throw new InvalidDestinationError(wording(result));
+      return await this.#probe(conf);
     } finally {
       const left = (this.#underWay.get(accountId) ?? 1) - 1;
       if (left === 0) this.#underWay.delete(accountId);

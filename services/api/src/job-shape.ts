@@ -167,7 +167,7 @@ export function newJobSpec(dataset: string, destinationConf: Secret): JobSpec {
 }
 
 /** RFC 3339 in UTC; fractions only where there are any. */
-function timestamp(ms: number | null): string | null {
+export function timestamp(ms: number | null): string | null {
   return ms === null ? null : new Date(ms).toISOString().replace('.000Z', 'Z');
 }
 

@@ -1,6 +1,7 @@
 import { messageOf, type Clock, type GroupMembership, type Logger } from '@trailpush/core';
 import type { Metrics } from '@trailpush/runtime';
 import { isAborted } from './abort.ts';
+import type { AttemptRecorder } from './attempt-recorder.ts';
 import { Claims } from './claims.ts';
 import { Gauges } from './gauges.ts';
 import { JobRefresher } from './job-refresher.ts';
@@ -12,6 +13,7 @@ export const GROUP_ID = 'trailpush-batcher';
 const TICK_MS = 250;
 const PIN_MS = 2000;
 const OBSERVE_MS = 5000;
+const RECORD_ATTEMPTS_MS = 10_000;
 /** Of the 25 s that a shutdown has: what uploads under way, the last cursors and leaving may take. */
 const DRAIN_MS = 15_000;
 const LAST_PIN_MS = 3000;
@@ -31,6 +33,7 @@ export class Batcher {
   readonly #logger: Logger;
   readonly #claims: Claims;
   readonly #gauges: Gauges;
+  readonly #attempts: AttemptRecorder;
   readonly #stop = new AbortController();
   readonly #stops: (() => void)[] = [];
   #membership: GroupMembership | undefined;
@@ -38,9 +41,15 @@ export class Batcher {
   #pinning: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
 
-  constructor(options: { shared: Shared; jobs: JobSet; metrics: Metrics }) {
+  constructor(options: {
+    shared: Shared;
+    jobs: JobSet;
+    metrics: Metrics;
+    attempts: AttemptRecorder;
+  }) {
     const { shared, jobs, metrics } = options;
     this.#shared = shared;
+    this.#attempts = options.attempts;
     this.#clock = shared.clock;
     this.#jobs = jobs;
     this.#logger = shared.logger;
@@ -83,6 +92,7 @@ export class Batcher {
       this.#clock.every(TICK_MS, () => this.#tick()),
       this.#clock.every(PIN_MS, () => void this.#pin()),
       this.#clock.every(OBSERVE_MS, () => this.#gauges.observeJobs()),
+      this.#clock.every(RECORD_ATTEMPTS_MS, () => void this.#attempts.flush()),
     );
   }
 
@@ -109,6 +119,7 @@ export class Batcher {
     await this.#within(CLOSE_MS, 'the jobs are still watched', this.#unwatch?.());
     await this.#drain();
     await this.#within(LAST_PIN_MS, 'the last cursors could not be stored', this.#lastPin());
+    await this.#within(CLOSE_MS, 'the last attempts are not kept', this.#attempts.flush());
     await this.#within(LEAVE_MS, 'the group could not be left', this.#membership?.leave());
     await this.#within(CLOSE_MS, 'partitions were left as they were', this.#claims.close());
     await this.#within(CLOSE_MS, 'destinations are still open', this.#jobs.close());

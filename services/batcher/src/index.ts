@@ -1,8 +1,18 @@
 import { randomUUID } from 'node:crypto';
-import type { Clock, Dataset, JobStore, Logger, ProgressStore, RecordLog } from '@trailpush/core';
+import type {
+  Clock,
+  Dataset,
+  HealthStore,
+  JobStore,
+  Logger,
+  ProgressStore,
+  RecordLog,
+} from '@trailpush/core';
 import type { Metrics } from '@trailpush/runtime';
+import { AttemptRecorder } from './attempt-recorder.ts';
 import { Batcher } from './batcher.ts';
 import { ContentCompiler } from './content.ts';
+import { Disabling } from './disabling.ts';
 import { JobSet, type OpenDestination } from './job-set.ts';
 import { MemoryBudget } from './memory-budget.ts';
 import type { Shared } from './shared.ts';
@@ -10,12 +20,16 @@ import { Telemetry } from './telemetry.ts';
 import { Uploads } from './uploads.ts';
 
 export { Batcher, GROUP_ID } from './batcher.ts';
+export { Notifier } from './notifier.ts';
 export type { OpenDestination } from './job-set.ts';
 
 export interface BatcherOptions {
   readonly log: RecordLog;
   readonly jobs: JobStore;
   readonly progress: ProgressStore;
+  readonly jobHealth: HealthStore;
+  /** Jobs whose attempts have all failed for so long are disabled; 0: never. */
+  readonly disableAfterMs: number;
   readonly datasets: ReadonlyMap<string, Dataset>;
   readonly openDestination: OpenDestination;
   readonly objectKey: Shared['objectKey'];
@@ -34,7 +48,10 @@ export interface BatcherOptions {
 export function createBatcher(options: BatcherOptions): Batcher {
   const { clock, logger, metrics, progress } = options;
   const contents = new ContentCompiler(options.datasets);
-  const telemetry = new Telemetry({ metrics, logger, clock, progress });
+  const attempts = new AttemptRecorder(options.jobHealth, logger);
+  const { jobs: store, disableAfterMs: afterMs } = options;
+  const disabling = new Disabling({ jobs: store, logger, clock, afterMs });
+  const telemetry = new Telemetry({ metrics, logger, clock, progress, attempts, disabling });
   const shared: Shared = {
     log: options.log,
     jobs: options.jobs,
@@ -59,5 +76,5 @@ export function createBatcher(options: BatcherOptions): Batcher {
     random: options.random,
     onUnservable: (open, message) => telemetry.stopped(open, message),
   });
-  return new Batcher({ shared, jobs, metrics });
+  return new Batcher({ shared, jobs, metrics, attempts });
 }

@@ -1,5 +1,6 @@
 import {
   messageOf,
+  type Attempt,
   type AttemptResult,
   type Clock,
   type Logger,
@@ -7,12 +8,16 @@ import {
   type ProgressStore,
 } from '@trailpush/core';
 import { forgetJob, type Metrics } from '@trailpush/runtime';
+import type { AttemptRecorder } from './attempt-recorder.ts';
 import type { CloseReason } from './batch.ts';
+import type { Disabling } from './disabling.ts';
 import type { OpenJob } from './open-job.ts';
 import type { UploadResult } from './uploads.ts';
 
 /** A job that goes on failing says so in the store and the log this often. */
 const REPEAT_FAILURE_AFTER_MS = 30_000;
+/** Health code of Logpush for a fault of our own. */
+const INTERNAL_ERROR = 1103;
 /** Of each reason; the metric counts every one. */
 const DEAD_LETTER_LINE_EVERY_MS = 1000;
 
@@ -25,6 +30,8 @@ export class Telemetry {
   readonly #logger: Logger;
   readonly #clock: Clock;
   readonly #progress: ProgressStore;
+  readonly #attempts: AttemptRecorder;
+  readonly #disabling: Disabling;
   /** By reason, of which there are few. */
   readonly #deadLetterQuietUntilMs = new Map<string, number>();
   /** When the last failure of a job was reported, and its words. */
@@ -35,11 +42,15 @@ export class Telemetry {
     logger: Logger;
     clock: Clock;
     progress: ProgressStore;
+    attempts: AttemptRecorder;
+    disabling: Disabling;
   }) {
     this.#metrics = options.metrics;
     this.#logger = options.logger;
     this.#clock = options.clock;
     this.#progress = options.progress;
+    this.#attempts = options.attempts;
+    this.#disabling = options.disabling;
   }
 
   nullValue(): void {
@@ -82,6 +93,7 @@ export class Telemetry {
   attempted(open: OpenJob, object: ObjectToPut, result: UploadResult): void {
     const { job } = this.#metrics;
     const { kind } = result.verdict;
+    this.#attempts.add(attemptOf(open, object, result, this.#clock.now()));
     job.attempts.inc({ ...labelsOf(open), verdict: kind });
     job.uploadDurationSeconds.observe({ destination_kind: open.kind }, result.tookMs / 1000);
     if (kind === 'delivered') return;
@@ -90,7 +102,7 @@ export class Telemetry {
       { ...fieldsOf(open, object), verdict: kind, error: message },
       'an attempt failed',
     );
-    this.#fail(open, message);
+    this.#fail(open, message, true);
   }
 
   /** An object whose delivery the destination has confirmed. */
@@ -120,18 +132,43 @@ export class Telemetry {
   }
 
   /** `last_error` and `error_message` of the job; a success clears them. */
-  #fail(open: OpenJob, message: string): void {
+  #fail(open: OpenJob, message: string, isAttempt = false): void {
     const atMs = this.#clock.now();
     const last = this.#reported.get(open.job.id);
     if (last?.message === message && atMs - last.atMs < REPEAT_FAILURE_AFTER_MS) return;
     this.#reported.set(open.job.id, { atMs, message });
-    this.#progress.recordFailure(open.job.id, { atMs, message }).catch((error: unknown) => {
+    this.#recordFailure(open, { atMs, message, isAttempt }).catch((error: unknown) => {
       // It is told again with the next failure.
       this.#reported.delete(open.job.id);
       const fields = { job: open.job.id, error: messageOf(error) };
       this.#logger.warn(fields, 'the failure of a job could not be stored');
     });
   }
+
+  async #recordFailure(
+    open: OpenJob,
+    failure: { atMs: number; message: string; isAttempt: boolean },
+  ): Promise<void> {
+    const failingSinceMs = await this.#progress.recordFailure(open.job.id, failure);
+    if (!failure.isAttempt || failingSinceMs === null) return;
+    await this.#disabling.consider(open, { ...failure, failingSinceMs });
+  }
+}
+
+function attemptOf(
+  open: OpenJob,
+  object: ObjectToPut,
+  result: UploadResult,
+  atMs: number,
+): Attempt {
+  const { partition, firstOffset, lastOffset, records } = object.metadata;
+  const isDelivered = result.verdict.kind === 'delivered';
+  return {
+    ...{ jobId: open.job.id, atMs, tookMs: result.tookMs, verdict: result.verdict.kind },
+    code: result.status ?? result.healthCode ?? (isDelivered ? null : INTERNAL_ERROR),
+    message: isDelivered ? null : failureOf(result),
+    ...{ records, wireBytes: object.bodyBytes, partition, firstOffset, lastOffset },
+  };
 }
 
 function failureOf(result: AttemptResult): string {

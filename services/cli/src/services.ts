@@ -3,12 +3,13 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AddressInfo } from 'node:net';
 import { createApi, OutboxRelay } from '@trailpush/api';
-import { createBatcher, type Batcher } from '@trailpush/batcher';
+import { createBatcher, Notifier, type Batcher } from '@trailpush/batcher';
 import { ConfigError, messageOf, type AuditStore, type Job, type RecordLog } from '@trailpush/core';
 import { LineEncoder } from '@trailpush/datasets';
 import {
   objectKey,
   openDestination,
+  openWebhook,
   parseDestination,
   type DestinationPolicy,
 } from '@trailpush/destinations';
@@ -84,6 +85,7 @@ export async function runServices(
     lifecycle.listen();
     const relay = openRelay(world);
     const batcher = names.includes('batcher') ? openBatcher(world) : undefined;
+    if (names.includes('batcher')) openNotifier(world);
     const indexer =
       names.includes('indexer') && audit ? openIndexer({ ...world, audit }) : undefined;
     // First the port: when it is taken, nothing has been claimed from others. And while the batcher
@@ -106,6 +108,8 @@ function openBatcher(world: World): Batcher {
     log,
     jobs: stores.jobs,
     progress: stores.progress,
+    jobHealth: stores.jobHealth,
+    disableAfterMs: config.disableAfterMs,
     datasets: events.datasets,
     openDestination: (job: Job) => {
       const place = parseDestination(job.spec.destinationConf.reveal(), policy);
@@ -145,6 +149,18 @@ function lineEncoder({ encode }: Events, { maxRecordBytes }: Config): LineEncode
   return new LineEncoder({ encode, maxRecordBytes, clock: systemClock });
 }
 
+/** Tells the operator what must be known, where a webhook is set. */
+function openNotifier({ config, stores, policy, clock, lifecycle, ...world }: World): void {
+  if (!config.notifyWebhook) return;
+  const logger = world.logger.child({ part: 'notifier' });
+  const setting = 'TRAILPUSH_NOTIFY_WEBHOOK';
+  const { post, close } = openWebhook(config.notifyWebhook, { setting, policy, logger });
+  const { jobHealth: store } = stores;
+  const notifier = new Notifier({ store, post, clock, logger, random: Math.random });
+  notifier.start();
+  lifecycle.defer('notifier', 2000, () => notifier.stop().finally(close));
+}
+
 async function startHttp(
   world: World & { readonly relay: OutboxRelay },
   names: readonly ServiceName[],
@@ -171,6 +187,7 @@ async function startHttp(
         adminToken: secrets.adminToken,
         tokens: stores.tokens,
         replays: stores.replays,
+        jobHealth: stores.jobHealth,
         clock: world.clock,
         relaxLimits: config.relaxLimits,
         requireOwnership: config.requireOwnership,

@@ -12,6 +12,7 @@ import { insertContract, replaceContract } from './stores/plans.ts';
 import { replayContract } from './stores/replays.ts';
 import { topicContract } from './stores/topics.ts';
 import { secretContract } from './stores/secrets.ts';
+import { healthContract } from './stores/health.ts';
 import { splitContract } from './stores/splits.ts';
 import { createSuite, type StoresHarness } from './stores/suite.ts';
 import { changesContract, revisionContract } from './stores/revisions.ts';
@@ -36,6 +37,7 @@ export function storesContract(name: string, harness: StoresHarness): void {
     lossContract(suite);
     cutContract(suite);
     splitContract(suite);
+    healthContract(suite);
     replayContract(suite);
     topicContract(suite);
     secretContract(suite);

@@ -46,6 +46,8 @@ export interface AttemptResult {
   readonly verdict: Verdict;
   /** HTTP status, when there was an answer. */
   readonly status?: number;
+  /** Logpush's health code (1101 and on), when there was no answer. */
+  readonly healthCode?: number;
   /**
    * For everything but `delivered`: one sentence in the wording of Logpush's `error_message`, with the
    * receiver's own words cut, cleaned and free of secrets.

@@ -3,6 +3,7 @@ export * from './clock.ts';
 export * from './dataset.ts';
 export * from './destination.ts';
 export * from './errors.ts';
+export * from './health.ts';
 export * from './job.ts';
 export * from './job-store.ts';
 export * from './log.ts';

@@ -43,6 +43,8 @@ export interface JobStore {
       contentChanged: boolean;
       start: Start | undefined;
       trail?: ChangeTrail | undefined;
+      /** Set when the system disables a job: shown as its error, and told to the operator. */
+      disabledBecause?: string | undefined;
     },
   ): Promise<Job | undefined>;
   /**

@@ -254,6 +254,12 @@ export interface ProgressStore {
   listLedger(jobId: number, page?: Page): Promise<readonly LedgerEntry[]>;
   /** Ends a replay as completed when every one of its ranges is below its cursor. False: not yet. */
   settleReplay(replayId: number): Promise<boolean>;
-  /** A failed attempt of a job: sets `last_error` and `error_message`. */
-  recordFailure(jobId: number, failure: { atMs: number; message: string }): Promise<void>;
+  /**
+   * Sets a job's `last_error` and `error_message`. With `isAttempt` it was an attempt that failed: resolves
+   * to when the first one failed since the last success, or since the job was changed.
+   */
+  recordFailure(
+    jobId: number,
+    failure: { atMs: number; message: string; isAttempt?: boolean },
+  ): Promise<number | null>;
 }

@@ -145,6 +145,7 @@ describe('a POST', () => {
     await receiver.stop();
     expect(await putTo(origin)).toEqual({
       verdict: { kind: 'retry' },
+      healthCode: 1101,
       message:
         'error 1101: error pushing: error uploading to https: 1101 ConnectionError: the host refused the connection (ECONNREFUSED)',
     });

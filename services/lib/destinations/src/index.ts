@@ -7,3 +7,4 @@ export type { DestinationPolicy } from './policy.ts';
 export { DESTINATION_KINDS, parseDestination } from './registry.ts';
 export { redactConf, restoreConf } from './secrets.ts';
 export { checkGoogleKey } from './service-account.ts';
+export { openWebhook } from './webhook.ts';

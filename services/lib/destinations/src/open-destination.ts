@@ -111,8 +111,9 @@ class OpenDestination implements Destination {
     const own = error instanceof TransportError ? this.#scrub(messageOf(error)) : words;
     const known = own === '' ? this.#scrub(messageOf(error)) : own;
     const suffix = code === undefined || error instanceof TransportError ? '' : `(${code})`;
-    const message = this.#message(LOGPUSH_CODES[type], [`${type}:`, known, suffix]);
-    return { verdict: { kind: verdict }, message };
+    const healthCode = LOGPUSH_CODES[type];
+    const message = this.#message(healthCode, [`${type}:`, known, suffix]);
+    return { verdict: { kind: verdict }, healthCode, message };
   }
 
   #message(code: number, words: readonly string[]): string {

@@ -38,6 +38,8 @@ describe('loadConfig', () => {
       requireOwnership: true,
       apiRateLimit: 1200,
       gzipLevel: 6,
+      disableAfterMs: 86_400_000,
+      notifyWebhook: undefined,
       logLevel: 'info',
     });
   });

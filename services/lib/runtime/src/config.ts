@@ -51,6 +51,10 @@ export interface Config {
   readonly productCategoriesFile: string | undefined;
   /** 1 to 9. */
   readonly gzipLevel: number;
+  /** Jobs whose attempts have all failed for so long are disabled; 0: never. */
+  readonly disableAfterMs: number;
+  /** Where operators are told of what they must know; undefined: in the log alone. */
+  readonly notifyWebhook: Secret | undefined;
   readonly logLevel: Settings['LOG_LEVEL'];
 }
 
@@ -121,6 +125,8 @@ function toConfig(settings: Settings): Config {
     apiRateLimit: settings.TRAILPUSH_API_RATE_LIMIT,
     productCategoriesFile: settings.TRAILPUSH_PRODUCT_CATEGORIES,
     gzipLevel: settings.TRAILPUSH_GZIP_LEVEL,
+    disableAfterMs: settings.TRAILPUSH_DISABLE_AFTER_HOURS * 3_600_000,
+    notifyWebhook: settings.TRAILPUSH_NOTIFY_WEBHOOK,
     logLevel: settings.LOG_LEVEL,
   });
 }

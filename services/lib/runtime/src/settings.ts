@@ -134,6 +134,10 @@ export const settingsSchema = z.object({
     .optional(),
   TRAILPUSH_LEDGER_DAYS: wholeNumber(1, 36_500, 90).prefault('90'),
   TRAILPUSH_GZIP_LEVEL: wholeNumber(1, 9, 6).prefault('6'),
+  TRAILPUSH_DISABLE_AFTER_HOURS: wholeNumber(0, 8760, 24).prefault('24'),
+  TRAILPUSH_NOTIFY_WEBHOOK: url(['http:', 'https:'], 'https://chat.example.com/hooks/T0')
+    .transform(asSecret)
+    .optional(),
   LOG_LEVEL: z
     .enum(['debug', 'info', 'warn', 'error', 'silent'], {
       error: 'must be debug, info, warn, error or silent',
@@ -151,4 +155,5 @@ export const SECRET_SETTINGS: ReadonlySet<string> = new Set<SettingName>([
   'DATABASE_URL',
   'TRAILPUSH_ADMIN_TOKEN',
   'TRAILPUSH_SECRET_KEY',
+  'TRAILPUSH_NOTIFY_WEBHOOK',
 ]);

@@ -6,6 +6,7 @@ import { RevisionConflictError, type JobSpec, type Start } from '@trailpush/core
 import type { Transaction } from 'kysely';
 
 import { insertRevision, type JobRow } from './job-rows.ts';
+import { insertNotice } from './notices.ts';
 import type { Tables } from './schema.ts';
 import type { SecretBox } from './secret-box.ts';
 
@@ -57,10 +58,12 @@ export async function updateJob(
     expectedRevision: number;
     contentChanged: boolean;
     start: Start | undefined;
+    disabledBecause?: string | undefined;
     nowMs: number;
   },
 ): Promise<void> {
   const { stored, spec, expectedRevision, contentChanged, start, nowMs } = change;
+  const { disabledBecause: because } = change;
   if (stored.revision !== expectedRevision) {
     throw new RevisionConflictError(
       `job ${stored.id} was changed meanwhile: it is at revision ${stored.revision}, not ${expectedRevision}; read it again and repeat the change`,
@@ -88,9 +91,16 @@ export async function updateJob(
       content_revision: contentRevision,
       updated_at_ms: nowMs,
       ...(spec.enabled || start !== undefined ? { ever_enabled: 1 } : {}),
+      // Somebody has looked after it: if it fails on, the count starts anew.
+      failing_since_ms: null,
+      ...(because === undefined ? {} : { last_error_ms: nowMs, error_message: because }),
     })
     .where('id', '=', stored.id)
     .execute();
+  if (because === undefined) return;
+  const { id: jobId, account_id: accountId } = stored;
+  const message = `job ${jobId} was disabled: ${because}`;
+  await insertNotice(transaction, { kind: 'job_disabled', jobId, accountId, message }, nowMs);
 }
 
 /** Of a job that is locked. Resolves to the number of plans that were dropped. */

@@ -132,13 +132,27 @@ export class SqlProgressStore implements ProgressStore {
     return this.#database.write((transaction) => settleReplay(transaction, { replayId, nowMs }));
   }
 
-  async recordFailure(jobId: number, failure: { atMs: number; message: string }): Promise<void> {
-    await this.#database.read((database) =>
+  async recordFailure(...[jobId, failure]: Parameters<ProgressStore['recordFailure']>) {
+    const { atMs, message, isAttempt = false } = failure;
+    const row = await this.#database.read((database) =>
       database
         .updateTable('jobs')
-        .set({ last_error_ms: failure.atMs, error_message: failure.message })
+        .set({ last_error_ms: atMs, error_message: message })
+        // One that was reported late does not count when something has passed since.
+        .$if(isAttempt, (update) =>
+          update.set((eb) => ({
+            failing_since_ms: eb
+              .case()
+              .when('last_success_ms', '>', atMs)
+              .then(eb.ref('failing_since_ms'))
+              .else(eb.fn.coalesce('failing_since_ms', eb.cast<number>(eb.val(atMs), 'bigint')))
+              .end(),
+          })),
+        )
         .where('id', '=', jobId)
-        .execute(),
+        .returning('failing_since_ms')
+        .executeTakeFirst(),
     );
+    return row?.failing_since_ms ?? null;
   }
 }

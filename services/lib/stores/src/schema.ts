@@ -14,6 +14,8 @@ export interface Tables {
   objects: ObjectsTable;
   gaps: GapsTable;
   dead_letters: DeadLettersTable;
+  attempts: AttemptsTable;
+  notices: NoticesTable;
   replays: ReplaysTable;
   replay_ranges: ReplayRangesTable;
   counters: CountersTable;
@@ -48,6 +50,10 @@ interface JobsTable {
   last_complete_ms: number | null;
   last_error_ms: number | null;
   error_message: string | null;
+  /** When a destination last confirmed something, on the wall clock. */
+  last_success_ms: Generated<number | null>;
+  /** The first failed attempt since. */
+  failing_since_ms: Generated<number | null>;
   created_at_ms: number;
   updated_at_ms: number;
   /** Set for a replay that runs: the job that it repeats. */
@@ -131,6 +137,37 @@ interface GapsTable {
   reason: string;
   possibly_delivered: number;
   seen_at_ms: number;
+}
+
+interface AttemptsTable {
+  id: Generated<number>;
+  job_id: number;
+  at_ms: number;
+  took_ms: number;
+  verdict: string;
+  code: number | null;
+  message: string | null;
+  records: number;
+  wire_bytes: number;
+  partition: number;
+  first_offset: number;
+  last_offset: number;
+}
+
+/** Kept for a while after they were sent, so that there is one a day. */
+interface NoticesTable {
+  id: Generated<number>;
+  kind: string;
+  /** 0 for records that are bad for everybody. */
+  job_id: number;
+  account_id: string | null;
+  /** Days since the epoch. */
+  day: number;
+  message: string;
+  created_at_ms: number;
+  tries: number;
+  /** Null when it was sent or given up. */
+  due_at_ms: number | null;
 }
 
 interface DeadLettersTable {

@@ -1,6 +1,7 @@
 import {
   Secret,
   type Clock,
+  type HealthStore,
   type JobStore,
   type Logger,
   type Outbox,
@@ -14,6 +15,7 @@ import { PostgresDialect } from 'kysely';
 import { readCounter } from './counters.ts';
 import { Database, type Engine } from './database.ts';
 import { JobChanges, type JobChangesOptions } from './job-changes.ts';
+import { SqlHealthStore } from './health-store.ts';
 import { SqlJobStore } from './job-store.ts';
 import { checkSecretKey } from './key-check.ts';
 import { startLedgerRetention } from './ledger-retention.ts';
@@ -38,6 +40,7 @@ export interface Stores {
   readonly replays: ReplayStore;
   readonly topics: TopicStore;
   readonly outbox: Outbox;
+  readonly jobHealth: HealthStore;
   /** @throws StoreUnavailableError */
   ping(): Promise<void>;
   /** Undefined while all is well, else one sentence for `/readyz`. */
@@ -122,6 +125,7 @@ async function openStores(
     replays: new SqlReplayStore({ database, box, changes, clock }),
     topics: new SqlTopicStore({ database, clock }),
     outbox: new SqlOutbox(database, clock),
+    jobHealth: new SqlHealthStore(database, clock),
     ping: () => database.ping(),
     health: () => database.health(),
     close: async () => {

@@ -5,12 +5,14 @@ import { Migrator, type Migration } from 'kysely/migration';
 import type { Tables } from '../schema.ts';
 import { createJobsAndProgress } from './0001-jobs-and-progress.ts';
 import { createAccess } from './0002-access.ts';
+import { createHealth } from './0003-health.ts';
 import { createReplays } from './0004-replays.ts';
 
 /** In order of name. One that was released never changes: add the next. */
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0001_jobs_and_progress': { up: createJobsAndProgress },
   '0002_access': { up: createAccess },
+  '0003_health': { up: createHealth },
   '0004_replays': { up: createReplays },
 };
 

@@ -29,7 +29,7 @@ export async function confirmPlan(
   if (head === undefined || cursor?.cursor !== head) return { result: 'conflict' };
   const popped = confirmedHeads(plans, plan);
   const last = popped.at(-1);
-  await updateStatus(transaction, job, confirmation, popped);
+  await updateStatus(transaction, job, { jobId, atMs: confirmation.confirmedAtMs }, popped);
   if (last === undefined) {
     await mark(transaction, plan, confirmation);
     return { result: 'confirmed', cursor: head };
@@ -83,11 +83,13 @@ export async function moveToLedger(
     .execute();
 }
 
+const NO_ERROR = { last_error_ms: null, error_message: null, failing_since_ms: null };
+
 /** Any success ends the job's error; only a moved cursor completes a time. */
 export async function updateStatus(
   transaction: Transaction<Tables>,
   job: JobStatusRow,
-  { jobId }: { readonly jobId: number },
+  { jobId, atMs }: { readonly jobId: number; readonly atMs: number },
   popped: readonly ObjectRow[],
 ): Promise<void> {
   if (popped.length === 0 && job.last_error_ms === null) return;
@@ -96,8 +98,8 @@ export async function updateStatus(
   await transaction
     .updateTable('jobs')
     .set({
-      last_error_ms: null,
-      error_message: null,
+      ...NO_ERROR,
+      last_success_ms: atMs,
       ...(popped.length > 0 ? { last_complete_ms: Math.max(...completed) } : {}),
     })
     .where('id', '=', jobId)
@@ -106,11 +108,7 @@ export async function updateStatus(
 
 /** The destination takes what it is sent. */
 export async function endError(transaction: Transaction<Tables>, jobId: number): Promise<void> {
-  await transaction
-    .updateTable('jobs')
-    .set({ last_error_ms: null, error_message: null })
-    .where('id', '=', jobId)
-    .execute();
+  await transaction.updateTable('jobs').set(NO_ERROR).where('id', '=', jobId).execute();
 }
 
 async function isInLedger(

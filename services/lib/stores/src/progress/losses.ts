@@ -3,6 +3,7 @@ import type { Gap, NewDeadLetter, Ownership } from '@trailpush/core';
 import type { Insertable, Kysely, Transaction } from 'kysely';
 
 import { raiseCounter } from '../counters.ts';
+import { insertNotice } from '../notices.ts';
 import type { Tables } from '../schema.ts';
 import { lockOwned } from './ownership.ts';
 import { lockJobStatus, readQueue } from './queue.ts';
@@ -44,6 +45,7 @@ export async function insertGap(
   { topic, partition }: Ownership,
   gap: Gap,
 ): Promise<void> {
+  const { jobId, from, to } = gap;
   await transaction
     .insertInto('gaps')
     .values({
@@ -58,6 +60,20 @@ export async function insertGap(
     })
     .onConflict((conflict) => conflict.doNothing())
     .execute();
+  const accountId = await accountOf(transaction, jobId);
+  const message =
+    `the log lost offsets ${from} to ${to - 1} of partition ${partition} of ${topic} before job ` +
+    `${jobId} had delivered them: ${gap.reason}`;
+  await insertNotice(transaction, { kind: 'gap', jobId, accountId, message }, gap.seenAtMs);
+}
+
+async function accountOf(transaction: Transaction<Tables>, jobId: number): Promise<string | null> {
+  const job = await transaction
+    .selectFrom('jobs')
+    .select('account_id')
+    .where('id', '=', jobId)
+    .executeTakeFirst();
+  return job?.account_id ?? null;
 }
 
 /** Resolves to the largest id stored so far, also for no letters. */
@@ -95,6 +111,9 @@ export async function saveDeadLetters(
         .onConflict((conflict) => conflict.doNothing())
         .execute();
     }
+    for (const letter of new Map(letters.map((of) => [of.jobId, of])).values()) {
+      await insertLetterNotice(transaction, letter, seenAtMs);
+    }
   }
   const largest = await transaction
     .selectFrom('dead_letters')
@@ -103,6 +122,20 @@ export async function saveDeadLetters(
     .limit(1)
     .executeTakeFirst();
   return largest?.id ?? 0;
+}
+
+async function insertLetterNotice(
+  transaction: Transaction<Tables>,
+  letter: NewDeadLetter,
+  nowMs: number,
+): Promise<void> {
+  const { jobId, topic, partition, offset, reason } = letter;
+  const whose = jobId === null ? '' : ` of job ${jobId}`;
+  const message =
+    `a record was set aside as a dead letter${whose} (${reason}): offset ${offset} of partition ` +
+    `${partition} of ${topic}; there may be more: trailpush deadletters list shows them`;
+  const accountId = jobId === null ? null : letter.accountId;
+  await insertNotice(transaction, { kind: 'dead_letter', jobId, accountId, message }, nowMs);
 }
 
 /** True when this record is a dead letter already, for this job or for everybody. */
