@@ -133,7 +133,7 @@ async function insertLetterNotice(
   const whose = jobId === null ? '' : ` of job ${jobId}`;
   const message =
     `a record was set aside as a dead letter${whose} (${reason}): offset ${offset} of partition ` +
-    `${partition} of ${topic}; there may be more: trailpush deadletters list shows them`;
+    `${partition} of ${topic}; there may be more, and all are kept`;
   const accountId = jobId === null ? null : letter.accountId;
   await insertNotice(transaction, { kind: 'dead_letter', jobId, accountId, message }, nowMs);
 }
