@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { auditEntry, MAY_21_MICROS } from '../../audit-entry.ts';
 import { idsOf, newTenant, only, put, queryOf, type Suite } from './suite.ts';
 
-export function pageContract({ store }: Suite): void {
+export function pageContract({ store, other }: Suite): void {
   it('begins at since and ends before before, in microseconds', async () => {
     const tenant = newTenant();
     await put(
@@ -61,6 +61,32 @@ export function pageContract({ store }: Suite): void {
     expect(found.filter((id) => id.startsWith('old'))).toEqual(
       olds.map(({ id }) => id).toReversed(),
     );
+  });
+
+  it('shows no event twice in a page while others are stored', async () => {
+    const tenant = newTenant();
+    const make = (name: string, count: number) =>
+      Array.from({ length: count }, (_, index) =>
+        auditEntry({
+          ...{ tenant, id: `${name} ${index}`, timeMicros: MAY_21_MICROS + index * 1000 },
+          // Rare enough for the index.
+          zone_id: index % 90 === 0 ? 'rare' : null,
+        }),
+      );
+    await put(store(), make('old', 3000));
+    const filters = [only('zone_id', 'rare')];
+    for (let round = 0; round < 15; round += 1) {
+      const state = { isStored: false };
+      const storing = put(other(), make(`new ${round}`, 3000).slice(2500, 2900));
+      void storing.finally(() => (state.isStored = true));
+      while (!state.isStored) {
+        const { entries } = await store().query(queryOf(tenant, { filters }));
+        const ids = entries.map(({ id }) => id);
+        expect(new Set(ids).size).toBe(ids.length);
+        expect(ids.filter((id) => id.startsWith('old'))).toHaveLength(34);
+      }
+      await storing;
+    }
   });
 
   it('keeps tenants apart, also an account and an organization of one id', async () => {

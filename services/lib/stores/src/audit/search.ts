@@ -78,43 +78,45 @@ function partsOf({ engine, query }: Search, months: readonly Month[]): readonly 
   return engine.partsOf(wanted, { fromMicros, toMicros });
 }
 
-/** The hits among the next events of a part, and where those ended; undefined when that was all. */
+/**
+ * The hits among the next events of a part, and where those end; undefined when there are no more. The end
+ * comes first: found afterwards, events stored meanwhile would have moved it, and hits behind it would be
+ * found twice.
+ */
 async function probePart(
   search: Search,
   part: Part,
   after: AuditPlace | undefined,
   count: number,
 ): Promise<{ hits: Hit[]; end: AuditPlace | undefined }> {
-  const { database, engine, query } = search;
-  const fields = [...new Set(query.filters.map(({ field }) => field))];
-  const columns = ['time_micros', 'sequence', 'bytes', ...fields].map((name) =>
-    sql.ref(`e.${name}`),
-  );
-  const inPart = sql`from ${part.table} where ${allOf(placeConditions(search, part, after))}
-    order by ${orderOf(query, 'e')}`;
-  const filters = query.filters.map((filter) =>
-    passes(filter, 'x', (text) => engine.encodeText(text)),
-  );
-  const { rows: hits } = await sql<HitRow>`
-    select x.time_micros, x.sequence, x.bytes
-    from (select ${sql.join(columns)} ${inPart} limit ${PROBED_EVENTS}) x
-    where ${allOf(filters)} order by ${orderOf(query, 'x')} limit ${count}
+  const { database, query } = search;
+  const { rows } = await sql<{ time_micros: number; sequence: number }>`
+    select e.time_micros, e.sequence from ${part.table}
+    where ${allOf(placeConditions(search, part, after))}
+    order by ${orderOf(query, 'e')} limit 1 offset ${PROBED_EVENTS - 1}
   `.execute(database);
-  if (hits.length >= count) return { hits: hits.map(hitOf), end: undefined };
-  const { rows: ends } = await sql<HitRow>`
-    select e.time_micros, e.sequence, e.bytes ${inPart} limit 1 offset ${PROBED_EVENTS - 1}
-  `.execute(database);
-  return { hits: hits.map(hitOf), end: ends[0] === undefined ? undefined : hitOf(ends[0]) };
+  const end = rows[0] && { timeMicros: rows[0].time_micros, sequence: rows[0].sequence };
+  const hits = await scanPart(search, part, { after, upTo: end, isRare: false, count });
+  return { hits, end };
 }
 
 async function scanPart(
   search: Search,
   part: Part,
-  how: { after: AuditPlace | undefined; isRare: boolean; count: number },
+  how: {
+    after: AuditPlace | undefined;
+    /** Inclusive. */
+    upTo?: AuditPlace | undefined;
+    isRare: boolean;
+    count: number;
+  },
 ): Promise<Hit[]> {
   const { database, engine, query, terms } = search;
   const conditions = [
     ...placeConditions(search, part, how.after, how.isRare),
+    ...(how.upTo
+      ? [sql`${PLACE} ${query.direction === 'desc' ? sql`>=` : sql`<=`} ${placeOf(how.upTo)}`]
+      : []),
     ...query.filters.map((filter) => passes(filter, 'e', (text) => engine.encodeText(text))),
     ...(how.isRare ? [part.matching(terms)] : []),
   ];
@@ -140,10 +142,15 @@ function placeConditions(
   ];
   if (after !== undefined) {
     const sign = query.direction === 'desc' ? sql`<` : sql`>`;
-    const place = sql`(${after.timeMicros}, ${after.sequence})`;
-    conditions.push(sql`(e.time_micros, e.sequence) ${sign} ${place}`);
+    conditions.push(sql`${PLACE} ${sign} ${placeOf(after)}`);
   }
   return conditions;
+}
+
+const PLACE = sql`(e.time_micros, e.sequence)`;
+
+function placeOf({ timeMicros, sequence }: AuditPlace): RawBuilder<unknown> {
+  return sql`(${timeMicros}, ${sequence})`;
 }
 
 function orderOf({ direction }: AuditQuery, of: string): RawBuilder<unknown> {
