@@ -4,13 +4,23 @@ import { CASES, type Collection, type Driver } from './cases.ts';
 import { drivers as access } from './drivers/access.ts';
 import { drivers as api } from './drivers/api.ts';
 import { drivers as apiInput } from './drivers/api-input.ts';
+import { drivers as clients } from './drivers/clients.ts';
 import { drivers as destinations } from './drivers/destinations.ts';
 import { drivers as events } from './drivers/events.ts';
 import { drivers as format } from './drivers/format.ts';
 import { drivers as query } from './drivers/query.ts';
 import { NOT_YET, UNDRIVEN } from './undriven.ts';
 
-const DRIVERS = { access, api, 'api-input': apiInput, destinations, events, format, query };
+const DRIVERS = {
+  access,
+  api,
+  'api-input': apiInput,
+  clients,
+  destinations,
+  events,
+  format,
+  query,
+};
 
 /** Everything that claims `key` (an id or a kind), by name. */
 function claims(collection: Collection, key: string): readonly (readonly [string, Driver?])[] {

@@ -1,4 +1,3 @@
-import Cloudflare from 'cloudflare';
 import type { Answer } from '@trailpush/test/kit/api-fixture.ts';
 import { planOf } from '@trailpush/test/kit/contracts/stores/suite.ts';
 import { expect } from 'vitest';
@@ -96,39 +95,6 @@ const omitted: Driver = async (entry) => {
   expect(shown).toMatchObject({ ...body, id: shown['id'] });
 };
 
-/** What the newest SDK sends, and that it understands the answer. */
-const sdkRequest: Driver = async (entry) => {
-  const api = await theApi();
-  const requests: { method: string; path: string }[] = [];
-  const client = new Cloudflare({
-    baseURL: 'http://api.test/client/v4',
-    apiToken: await api.createToken({ permissions: ['Logs Write'], accountIds: ['A'] }),
-    maxRetries: 0,
-    fetch: async (address, init) => {
-      const { pathname, search } = new URL(new Request(address).url);
-      const method = (init?.method ?? 'GET').toUpperCase() as Method;
-      requests.push({ method, path: pathname.replace('/client/v4', '') });
-      const headers = Object.fromEntries(new Headers(init?.headers));
-      const payload = typeof init?.body === 'string' ? { payload: init.body } : {};
-      const answer = await api.app.inject({ method, url: pathname + search, headers, ...payload });
-      const answerHeaders = new Headers({ 'content-type': String(answer.headers['content-type']) });
-      return new Response(answer.body, { status: answer.statusCode, headers: answerHeaders });
-    },
-  });
-  const of = { account_id: 'A' };
-  const { logpush } = client;
-  const call = {
-    'logpush.jobs.delete': () => logpush.jobs.delete(1, of),
-    'logpush.jobs.get': () => logpush.jobs.get(1, of),
-    'logpush.datasets.fields.get': () => logpush.datasets.fields.get('audit_logs_v2', of),
-    'logpush.validate.destinationExists': () =>
-      logpush.validate.destinationExists({ ...of, destination_conf: CONF }),
-  }[String(entry['call'])];
-  const outcome: unknown = await call!().catch((error: unknown) => error);
-  if (outcome instanceof Error) expect(outcome).toBeInstanceOf(Cloudflare.NotFoundError);
-  expect(requests).toEqual([entry['expect']]);
-};
-
 /** The strict reader of Cloudflare's MCP server. */
 const mcpList: Driver = async () => {
   const { id } = await createJob({ name: 'a-b.c', enabled: true });
@@ -220,10 +186,6 @@ export const drivers: Drivers = {
     'api-278': echo,
     'api-279': omitted,
     'client_request-340': mcpList,
-    'client_request-344': sdkRequest,
-    'client_request-345': sdkRequest,
-    'client_request-346': sdkRequest,
-    'client_request-351': sdkRequest,
     'error-280': deletedJob,
     'error-281': failedUpload(
       'error 1105: error pushing: error uploading to https: 1105 DNSError: the host is unknown',
