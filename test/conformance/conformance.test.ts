@@ -5,6 +5,7 @@ import { drivers as access } from './drivers/access.ts';
 import { drivers as api } from './drivers/api.ts';
 import { drivers as apiInput } from './drivers/api-input.ts';
 import { drivers as clients } from './drivers/clients.ts';
+import { drivers as delivery } from './drivers/delivery.ts';
 import { drivers as destinations } from './drivers/destinations.ts';
 import { drivers as events } from './drivers/events.ts';
 import { drivers as format } from './drivers/format.ts';
@@ -16,6 +17,7 @@ const DRIVERS = {
   api,
   'api-input': apiInput,
   clients,
+  delivery,
   destinations,
   events,
   format,

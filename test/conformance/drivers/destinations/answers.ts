@@ -23,7 +23,7 @@ import type { Case, Driver, Drivers } from '../../cases.ts';
 const { logger } = createRecordingLogger();
 const authority = trustNewAuthority();
 
-async function startReceiver(options: HttpReceiverOptions = {}): Promise<HttpReceiver> {
+export async function startReceiver(options: HttpReceiverOptions = {}): Promise<HttpReceiver> {
   const receiver = await HttpReceiver.start(options);
   onTestFinished(() => receiver.stop());
   return receiver;
@@ -35,7 +35,7 @@ interface PutOptions {
   readonly object?: ReturnType<typeof makeObject>;
 }
 
-async function putTo(
+export async function putTo(
   conf: string,
   { policy = LOOPBACK_POLICY, clock = systemClock, object = makeObject() }: PutOptions = {},
 ): Promise<AttemptResult> {
@@ -44,7 +44,8 @@ async function putTo(
   return put(destination, object);
 }
 
-const inputOf = (entry: Case): Record<string, unknown> => entry['input'] as Record<string, unknown>;
+export const inputOf = (entry: Case): Record<string, unknown> =>
+  entry['input'] as Record<string, unknown>;
 
 /** Each answer of the name server in turn: none of them may give an address that is not public. */
 const dns: Driver = async (entry) => {
@@ -107,7 +108,7 @@ const tls: Driver = async (entry) => {
   expect(receiver.received).toHaveLength(0);
 };
 
-const s3Conf = ({ origin }: HttpReceiver): string =>
+export const s3Conf = ({ origin }: HttpReceiver): string =>
   `s3://bucket?region=us-east-1&endpoint=${origin}&access-key-id=AK&secret-access-key=SK`;
 
 const neverAnswers: Driver = async () => {
