@@ -3,6 +3,7 @@ import type { NewToken } from '@trailpush/core';
 import { ADMIN_TOKEN } from '@trailpush/test/kit/api-fixture.ts';
 import { expect } from 'vitest';
 
+import { objectName } from '../../../services/batcher/src/object-name.ts';
 import { expand, type Driver, type Drivers } from '../cases.ts';
 import { ACCOUNT, JOBS, theApi } from '../logpush-api.ts';
 
@@ -157,6 +158,32 @@ const foreignChallenge: Driver = async () => {
   expect(await isValid(conf, other)).toEqual({ valid: false });
 };
 
+/** Each account must prove that the place is its own, and then neither touches the other's objects. */
+const sharedPlace: Driver = async () => {
+  const api = await theApi();
+  const conf = 'azure://a.blob.core.windows.net/shared/logs?sv=2022-11-02&ss=b&srt=o&sp=w&sig=c2ln';
+  const order = { dataset: 'audit_logs_v2', destination_conf: conf };
+  const tokens: string[] = [];
+  for (const name of ['A', 'B']) {
+    await api.send('POST', `/client/v4/accounts/${name}/logpush/ownership`, {
+      destination_conf: conf,
+    });
+    tokens.push(api.challenges.at(-1)!.token);
+  }
+  const statusOf = async (name: string, proof?: string) => {
+    const body = proof === undefined ? order : { ...order, ownership_challenge: proof };
+    return (await api.send('POST', `/client/v4/accounts/${name}/logpush/jobs`, body)).status;
+  };
+  expect([await statusOf('A'), await statusOf('A', tokens[1])]).toEqual([400, 400]);
+  expect([await statusOf('A', tokens[0]), await statusOf('B', tokens[1])]).toEqual([201, 201]);
+  const offsets = { topic: 'audit.events', incarnation: 0, partition: 0, first: 0, last: 9 };
+  const names = [1, 2].map((jobId) => {
+    const times = { minTimestampMs: 0, maxTimestampMs: 1 };
+    return objectName({ jobId, contentRevision: 1, ...offsets, ...times }, 0);
+  });
+  expect(new Set(names).size).toBe(2);
+};
+
 /** Cases about credentials, ownership and what they protect. */
 export const drivers: Drivers = {
   logpush: {
@@ -171,6 +198,7 @@ export const drivers: Drivers = {
     'authorisation-tenancy-02': jobId,
     'authorisation-tenancy-03': otherAccount,
     'authorisation-tenancy-05': readOnly,
+    'authorisation-tenancy-08': sharedPlace,
     'authorisation-tenancy-10': foreignChallenge,
   },
 };
