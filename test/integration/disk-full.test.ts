@@ -72,7 +72,7 @@ function diskTests(small: SmallDisk): void {
         });
         expect((await fetch(`${program.url}/healthz`)).status).toBe(200);
         const another = createJob(program.url, ACCOUNT, { ...job, name: 'another' });
-        await expect(another).rejects.toThrow(/disk is full/);
+        await expect(another).rejects.toThrow(/no space is left on the device/);
 
         if (isKilled) await program.kill();
         rmSync(ballast);
