@@ -63,7 +63,11 @@ beforeAll(async () => {
   receiver = await HttpReceiver.start({ tls: authority.issue(['127.0.0.1']), answer });
   const certificate = join(folder, 'ca.pem');
   writeFileSync(certificate, authority.cert);
-  const environment = { NODE_EXTRA_CA_CERTS: certificate, LOG_LEVEL: 'debug' };
+  const environment = {
+    NODE_EXTRA_CA_CERTS: certificate,
+    LOG_LEVEL: 'debug',
+    TRAILPUSH_REQUIRE_OWNERSHIP: '0',
+  };
   program = await Program.start({ command: 'up', dataFolder: join(folder, 'data'), environment });
 });
 
