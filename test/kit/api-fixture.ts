@@ -200,6 +200,7 @@ export async function startApi(options: ApiFixtureOptions = {}): Promise<ApiFixt
       challengeKey: randomBytes(32),
       replays: stores.replays,
       jobHealth: stores.jobHealth,
+      deadLetters: stores.deadLetters,
       clock: systemClock,
       relaxLimits: options.relaxLimits ?? false,
       rateLimit: options.rateLimit ?? 0,

@@ -3,6 +3,7 @@ import { claimContract, fenceContract } from './contracts/stores/claims.ts';
 import { confirmContract } from './contracts/stores/confirms.ts';
 import { cutContract } from './contracts/stores/cuts.ts';
 import { jobPlaceContract } from './contracts/stores/jobs.ts';
+import { deadLetterListContract } from './contracts/stores/dead-letters.ts';
 import { lossContract } from './contracts/stores/losses.ts';
 import { modelContract } from './contracts/stores/model.ts';
 import { pinContract } from './contracts/stores/pins.ts';
@@ -48,6 +49,7 @@ describe('stores contract: memory', () => {
   replaceContract(suite);
   confirmContract(suite);
   lossContract(suite);
+  deadLetterListContract(suite);
   cutContract(suite);
   splitContract(suite);
   healthContract(suite);

@@ -4,6 +4,7 @@ import {
   type Clock,
   type CursorRow,
   type DeadLetter,
+  type DeadLetterStore,
   type Gap,
   type HealthStore,
   type Job,
@@ -23,6 +24,7 @@ import {
   type Start,
 } from '@trailpush/core';
 import { MemoryOutbox } from './memory-outbox.ts';
+import { MemoryDeadLetters } from './memory-dead-letters.ts';
 import { MemoryHealth } from './memory-health.ts';
 import { MemoryProgress } from './memory-progress.ts';
 import { isSameRecord, plannedObject } from './memory-rows.ts';
@@ -95,6 +97,7 @@ export class MemoryStores {
     progress: ProgressStore;
     replays: ReplayStore;
     topics: TopicStore;
+    deadLetters: DeadLetterStore;
     jobHealth: HealthStore;
     outbox: Outbox;
   } {
@@ -103,6 +106,7 @@ export class MemoryStores {
       progress: new MemoryProgress(this, faults),
       replays: new MemoryReplays(this, faults),
       topics: new MemoryTopics(this),
+      deadLetters: new MemoryDeadLetters(this),
       outbox: this.outbox.open(this.clock),
       jobHealth: this.health.open(faults, (jobId) => this.accountOf(jobId) ?? undefined),
     };
@@ -145,7 +149,8 @@ export class MemoryStores {
     const { deadLetters, clock } = this;
     for (const letter of letters) {
       if (deadLetters.some((known) => isSameRecord(known, letter))) continue;
-      deadLetters.push({ ...letter, id: deadLetters.length + 1, seenAtMs: clock.now() });
+      const id = deadLetters.length + 1;
+      deadLetters.push({ ...letter, id, seenAtMs: clock.now(), resentAtMs: null });
       this.health.note('dead_letter', letter, letter.message);
     }
     return deadLetters.length;

@@ -1,10 +1,11 @@
-import type { Clock, HealthStore, Job, RecordLog, TokenStore } from '@trailpush/core';
+import type { Clock, DeadLetterStore, HealthStore, Job, RecordLog, TokenStore } from '@trailpush/core';
 import type { FastifyInstance, FastifyPluginAsync, FastifyRequest } from 'fastify';
 
 import { registerAdminRoutes } from './admin-routes.ts';
 import { authorize, requireToken, type AuthDeps } from './auth.ts';
 import { registerAuditRoutes, type AuditRoutesDeps } from './audit/routes.ts';
 import { registerDatasetRoutes } from './dataset-routes.ts';
+import { registerDeadLetterRoutes } from './dead-letter-routes.ts';
 import { DestinationCheck } from './destination-check.ts';
 import { ApiError, CODE, sendError, sendNoRoute, unsupportedMedia } from './envelope.ts';
 import { registerHealthRoutes } from './health-routes.ts';
@@ -36,6 +37,7 @@ export interface ApiDeps
   readonly replays: ReplayOrderDeps['replays'];
   readonly tokens: TokenStore;
   readonly jobHealth: HealthStore;
+  readonly deadLetters: DeadLetterStore;
   readonly clock: Clock;
   /** Lowers the floors of `max_upload_*` (`TRAILPUSH_RELAX_LIMITS`). */
   readonly relaxLimits: boolean;
@@ -65,6 +67,7 @@ export function createApi(deps: ApiDeps): FastifyPluginAsync {
           showJob(job, destinations.redact(job.spec.destinationConf.reveal()));
         registerDatasetRoutes(client, { jobs, datasets, show });
         registerReplayRoutes(client, { ...deps, ownership });
+        registerDeadLetterRoutes(client, deps.deadLetters);
         registerHealthRoutes(client, { ...deps, check });
         registerJobRoutes(client, {
           jobs,

@@ -188,6 +188,7 @@ async function startHttp(
         tokens: stores.tokens,
         replays: stores.replays,
         jobHealth: stores.jobHealth,
+        deadLetters: stores.deadLetters,
         clock: world.clock,
         relaxLimits: config.relaxLimits,
         requireOwnership: config.requireOwnership,

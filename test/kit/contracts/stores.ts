@@ -3,6 +3,7 @@ import { describe } from 'vitest';
 import { claimContract, fenceContract } from './stores/claims.ts';
 import { cutContract } from './stores/cuts.ts';
 import { jobContract, jobPlaceContract } from './stores/jobs.ts';
+import { deadLetterListContract } from './stores/dead-letters.ts';
 import { lossContract } from './stores/losses.ts';
 import { modelContract } from './stores/model.ts';
 import { pinContract } from './stores/pins.ts';
@@ -35,6 +36,7 @@ export function storesContract(name: string, harness: StoresHarness): void {
     replaceContract(suite);
     confirmContract(suite);
     lossContract(suite);
+    deadLetterListContract(suite);
     cutContract(suite);
     splitContract(suite);
     healthContract(suite);

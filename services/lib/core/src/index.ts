@@ -1,6 +1,7 @@
 export * from './audit.ts';
 export * from './clock.ts';
 export * from './dataset.ts';
+export * from './dead-letters.ts';
 export * from './destination.ts';
 export * from './errors.ts';
 export * from './health.ts';

@@ -75,9 +75,11 @@ export interface DeadLetter {
   readonly key: Uint8Array | null;
   readonly value: Uint8Array | null;
   readonly seenAtMs: number;
+  /** When an operator sent it again, last. */
+  readonly resentAtMs: number | null;
 }
 
-export type NewDeadLetter = Omit<DeadLetter, 'id' | 'seenAtMs'>;
+export type NewDeadLetter = Omit<DeadLetter, 'id' | 'seenAtMs' | 'resentAtMs'>;
 
 /** Which partition, owned under which epoch: every write of progress carries it and is fenced by it. */
 export interface Ownership {

@@ -185,6 +185,7 @@ interface DeadLettersTable {
   key: Uint8Array | null;
   value: Uint8Array | null;
   seen_at_ms: number;
+  resent_at_ms: number | null;
 }
 
 /** Its id is that of its row in `jobs`, which is there while it runs. */

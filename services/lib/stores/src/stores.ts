@@ -1,6 +1,7 @@
 import {
   Secret,
   type Clock,
+  type DeadLetterStore,
   type HealthStore,
   type JobStore,
   type Logger,
@@ -14,6 +15,7 @@ import { PostgresDialect } from 'kysely';
 
 import { readCounter } from './counters.ts';
 import { Database, type Engine } from './database.ts';
+import { SqlDeadLetterStore } from './dead-letter-store.ts';
 import { JobChanges, type JobChangesOptions } from './job-changes.ts';
 import { SqlHealthStore } from './health-store.ts';
 import { SqlJobStore } from './job-store.ts';
@@ -36,6 +38,7 @@ import { SqlTokenStore } from './token-store.ts';
 export interface Stores {
   readonly jobs: JobStore;
   readonly progress: ProgressStore;
+  readonly deadLetters: DeadLetterStore;
   readonly tokens: TokenStore;
   readonly replays: ReplayStore;
   readonly topics: TopicStore;
@@ -121,6 +124,7 @@ async function openStores(
   return {
     jobs: new SqlJobStore({ database, box, changes, clock, logger }),
     progress: new SqlProgressStore({ database, clock }),
+    deadLetters: new SqlDeadLetterStore(database),
     tokens: new SqlTokenStore(database, clock),
     replays: new SqlReplayStore({ database, box, changes, clock }),
     topics: new SqlTopicStore({ database, clock }),

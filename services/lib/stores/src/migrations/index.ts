@@ -7,6 +7,7 @@ import { createJobsAndProgress } from './0001-jobs-and-progress.ts';
 import { createAccess } from './0002-access.ts';
 import { createHealth } from './0003-health.ts';
 import { createReplays } from './0004-replays.ts';
+import { extendDeadLetters } from './0005-dead-letters.ts';
 
 /** In order of name. One that was released never changes: add the next. */
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
@@ -14,6 +15,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0002_access': { up: createAccess },
   '0003_health': { up: createHealth },
   '0004_replays': { up: createReplays },
+  '0005_dead_letters': { up: extendDeadLetters },
 };
 
 /** Brings jobs and progress up to date; see `migrateTo`. */

@@ -2,6 +2,7 @@
 import type { DeadLetter, Gap, LedgerEntry, Page } from '@trailpush/core';
 import type { Kysely } from 'kysely';
 
+import { deadLetterOf } from '../dead-letter-store.ts';
 import type { Tables } from '../schema.ts';
 
 /** The newest first. */
@@ -15,20 +16,7 @@ export async function listDeadLetters(
     .orderBy('id', 'desc')
     .limit(limit)
     .execute();
-  return rows.map((row) => ({
-    id: row.id,
-    topic: row.topic,
-    partition: row.partition,
-    offset: row.offset,
-    jobId: row.job_id,
-    accountId: row.account_id,
-    reason: row.reason,
-    message: row.message,
-    timestampMs: row.timestamp_ms,
-    key: row.key,
-    value: row.value,
-    seenAtMs: row.seen_at_ms,
-  }));
+  return rows.map(deadLetterOf);
 }
 
 /** In the order in which they were recorded. */

@@ -1,0 +1,33 @@
+import type { DeadLetterQuery, DeadLetterStore } from '@trailpush/core';
+import type { MemoryStores } from './memory-stores.ts';
+
+/** Dead letters of one set of memory stores, as people look at them. */
+export class MemoryDeadLetters implements DeadLetterStore {
+  readonly #stores: MemoryStores;
+
+  constructor(stores: MemoryStores) {
+    this.#stores = stores;
+  }
+
+  async list({ accountId, jobId, reason, before, limit }: DeadLetterQuery) {
+    return this.#stores.deadLetters
+      .filter((letter) => accountId === null || letter.accountId === accountId)
+      .filter((letter) => jobId === undefined || letter.jobId === jobId)
+      .filter((letter) => reason === undefined || letter.reason === reason)
+      .filter((letter) => before === undefined || letter.id < before)
+      .slice(-limit)
+      .toReversed()
+      .map(({ key: _key, value, ...facts }) => ({ ...facts, valueBytes: value?.length ?? null }));
+  }
+
+  async get(id: number) {
+    return this.#stores.deadLetters.find((letter) => letter.id === id);
+  }
+
+  async markResent(id: number, atMs: number) {
+    const { deadLetters } = this.#stores;
+    const at = deadLetters.findIndex((letter) => letter.id === id);
+    const known = deadLetters[at];
+    if (known) deadLetters[at] = { ...known, resentAtMs: atMs };
+  }
+}
