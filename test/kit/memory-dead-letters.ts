@@ -1,4 +1,9 @@
-import type { DeadLetterQuery, DeadLetterStore } from '@trailpush/core';
+import type {
+  DeadLetter,
+  DeadLetterQuery,
+  DeadLetterStore,
+  DeadLetterSummary,
+} from '@trailpush/core';
 import type { MemoryStores } from './memory-stores.ts';
 
 /** Dead letters of one set of memory stores, as people look at them. */
@@ -17,7 +22,7 @@ export class MemoryDeadLetters implements DeadLetterStore {
       .filter((letter) => before === undefined || letter.id < before)
       .slice(-limit)
       .toReversed()
-      .map(({ key: _key, value, ...facts }) => ({ ...facts, valueBytes: value?.length ?? null }));
+      .map(summaryOf);
   }
 
   async get(id: number) {
@@ -30,4 +35,11 @@ export class MemoryDeadLetters implements DeadLetterStore {
     const known = deadLetters[at];
     if (known) deadLetters[at] = { ...known, resentAtMs: atMs };
   }
+}
+
+function summaryOf(letter: DeadLetter): DeadLetterSummary {
+  const summary: Partial<DeadLetter> = { ...letter };
+  delete summary.key;
+  delete summary.value;
+  return { ...(summary as DeadLetterSummary), valueBytes: letter.value?.length ?? null };
 }
