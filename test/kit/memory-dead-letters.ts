@@ -38,8 +38,10 @@ export class MemoryDeadLetters implements DeadLetterStore {
 }
 
 function summaryOf(letter: DeadLetter): DeadLetterSummary {
-  const summary: Partial<DeadLetter> = { ...letter };
-  delete summary.key;
-  delete summary.value;
-  return { ...(summary as DeadLetterSummary), valueBytes: letter.value?.length ?? null };
+  const { id, topic, partition, offset, jobId, accountId, reason, message } = letter;
+  const { timestampMs, seenAtMs, resentAtMs, value } = letter;
+  return {
+    ...{ id, topic, partition, offset, jobId, accountId, reason, message },
+    ...{ timestampMs, seenAtMs, resentAtMs, valueBytes: value?.length ?? null },
+  };
 }
