@@ -1,4 +1,11 @@
-import type { Clock, DeadLetterStore, HealthStore, Job, RecordLog, TokenStore } from '@trailpush/core';
+import type {
+  Clock,
+  DeadLetterStore,
+  HealthStore,
+  Job,
+  RecordLog,
+  TokenStore,
+} from '@trailpush/core';
 import type { FastifyInstance, FastifyPluginAsync, FastifyRequest } from 'fastify';
 
 import { registerAdminRoutes } from './admin-routes.ts';
