@@ -1,8 +1,5 @@
 import {
   InvalidJobError,
-  LogClosedError,
-  LogUnavailableError,
-  messageOf,
   RevisionConflictError,
   Secret,
   type AttemptResult,
@@ -12,14 +9,13 @@ import {
   type JobSpec,
   type JobStore,
   type ParsedDestination,
-  type RecordLog,
-  type Start,
 } from '@trailpush/core';
 
 import { noSuchDataset, available } from './dataset-routes.ts';
 import type { DestinationCheck } from './destination-check.ts';
 import { ApiError, CODE, invalidProperty } from './envelope.ts';
 import { newJobSpec, type JobChange } from './job-shape.ts';
+import { checkStartAt, startOfJob, type JobStartDeps } from './job-start.ts';
 import type { Ownership } from './ownership.ts';
 
 /** What the API needs of `@trailpush/destinations`, with the operator's policy applied. */
@@ -39,9 +35,8 @@ export interface DestinationConfs {
   putChallenge(conf: string, token: string, signal: AbortSignal): Promise<AttemptResult>;
 }
 
-export interface JobChangeDeps {
+export interface JobChangeDeps extends JobStartDeps {
   readonly jobs: JobStore;
-  readonly log: Pick<RecordLog, 'topic' | 'bounds'>;
   readonly datasets: ReadonlyMap<string, Dataset>;
   readonly destinations: DestinationConfs;
   readonly check: Pick<DestinationCheck, 'require'>;
@@ -77,13 +72,17 @@ export class JobChanges {
     const base = newJobSpec(change.dataset, new Secret(change.destinationConf));
     const spec = { ...base, kind: change.kind ?? '', ...change.settings };
     this.#check(spec);
+    const { startAtMs } = change;
+    if (startAtMs !== undefined) {
+      checkStartAt(startAtMs, { ...spec, wasEnabled: false }, this.#deps);
+    }
     await this.#checkQuota(accountId, spec);
     const { destinationConf: conf, ownershipChallenge } = change;
     const challenge = await ownership.prove(`account:${accountId}`, conf, ownershipChallenge);
     await check.require(accountId, change.destinationConf);
     // Others of the account were checked meanwhile.
     await this.#checkQuota(accountId, spec);
-    const start = spec.enabled ? await this.#startNow() : undefined;
+    const start = spec.enabled ? await startOfJob(accountId, startAtMs, this.#deps) : undefined;
     const job = await jobs.create(accountId, spec, start, { describe, ...challenge });
     this.#deps.relay.wake();
     return job;
@@ -138,6 +137,11 @@ export class JobChanges {
     if (stored === undefined) return undefined;
     const spec = this.#merge(stored.spec, change);
     this.#check(spec);
+    const { startAtMs } = change;
+    if (startAtMs !== undefined) {
+      const { wasEnabled } = stored;
+      checkStartAt(startAtMs, { ...spec, wasEnabled }, this.#deps);
+    }
     if (sameSpec(spec, stored.spec)) return stored;
     const conf = spec.destinationConf.reveal();
     // An unreachable receiver must not keep anybody from switching the job off.
@@ -154,7 +158,7 @@ export class JobChanges {
         spec.filter !== stored.spec.filter ||
         spec.outputOptions !== stored.spec.outputOptions ||
         spec.logpullOptions !== stored.spec.logpullOptions,
-      start: isFirstEnabling ? await this.#startNow() : undefined,
+      start: isFirstEnabling ? await startOfJob(accountId, startAtMs, this.#deps) : undefined,
       trail: { describe, ...challenge },
     });
     this.#deps.relay.wake();
@@ -189,22 +193,6 @@ export class JobChanges {
     dataset.parseOutputOptions(spec);
     this.#deps.destinations.parse(spec.destinationConf.reveal());
   }
-
-  /** A job's first events are those after its enabling, so the log is asked before anything is stored. */
-  async #startNow(): Promise<Start> {
-    const { log } = this.#deps;
-    try {
-      const bounds = await log.bounds();
-      return {
-        topic: log.topic,
-        offsets: new Map(bounds.map(({ partition, end }) => [partition, end])),
-      };
-    } catch (error) {
-      if (!(error instanceof LogUnavailableError || error instanceof LogClosedError)) throw error;
-      const message = `the job was not saved, as the log could not be asked where the job is to start: ${messageOf(error)}; try again`;
-      throw new ApiError(503, [{ code: CODE.unavailable, message }]);
-    }
-  }
 }
 
 function rejectFixed(property: string, sent: string | undefined, stored: string): void {
@@ -215,7 +203,8 @@ function rejectFixed(property: string, sent: string | undefined, stored: string)
   );
 }
 
-function checkFilter(dataset: Dataset, filter: string): void {
+/** @throws InvalidJobError which points at the filter as a whole. */
+export function checkFilter(dataset: Dataset, filter: string): void {
   try {
     dataset.checkFilter(filter);
   } catch (error) {

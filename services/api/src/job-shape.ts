@@ -15,6 +15,8 @@ export interface JobChange {
   readonly dataset: string | undefined;
   readonly kind: string | undefined;
   readonly ownershipChallenge: string | undefined;
+  /** Broker time of the first events of a job that is enabled for the first time; else now. */
+  readonly startAtMs: number | undefined;
   readonly settings: Partial<Omit<JobSpec, 'destinationConf' | 'dataset' | 'kind'>>;
 }
 
@@ -66,14 +68,30 @@ const text = (error: string) =>
     .nullable()
     .transform((value) => value ?? '');
 
+/** What decides which bytes a job delivers. */
+export const contentProperties = {
+  dataset: z.string({ error: 'must be the name of a dataset' }).nullable(),
+  filter: text('must be a text that holds JSON, or null'),
+  output_options: z
+    .record(z.string(), z.unknown(), { error: 'must be an object or null' })
+    .nullable()
+    .transform((value) => (value === null ? null : JSON.stringify(value))),
+  logpull_options: z
+    .string({ error: 'must be a text or null' })
+    .max(MAX_LOGPULL_OPTIONS_CHARACTERS, {
+      error: `must have at most ${MAX_LOGPULL_OPTIONS_CHARACTERS} characters`,
+    })
+    .nullable(),
+};
+
 function bodySchema(limits: UploadLimits) {
   const ignored = z.unknown();
   const notHere = 'is not available for the datasets of this installation';
   const properties = z.object({
+    ...contentProperties,
     destination_conf: z
       .string({ error: 'must be a text' })
       .max(MAX_CONF_CHARACTERS, { error: `must have at most ${MAX_CONF_CHARACTERS} characters` }),
-    dataset: z.string({ error: 'must be the name of a dataset' }).nullable(),
     name: text('must be a text').pipe(
       z.string().regex(new RegExp(`^[a-zA-Z0-9._-]{0,${MAX_NAME_CHARACTERS}}$`), {
         error: `must consist of at most ${MAX_NAME_CHARACTERS} letters a to z and A to Z, digits, dots, underscores and hyphens`,
@@ -84,17 +102,6 @@ function bodySchema(limits: UploadLimits) {
       .enum(['', 'edge'], { error: 'must be empty or "edge"' })
       .nullable()
       .transform((value) => value ?? ''),
-    filter: text('must be a text that holds JSON, or null'),
-    output_options: z
-      .record(z.string(), z.unknown(), { error: 'must be an object or null' })
-      .nullable()
-      .transform((value) => (value === null ? null : JSON.stringify(value))),
-    logpull_options: z
-      .string({ error: 'must be a text or null' })
-      .max(MAX_LOGPULL_OPTIONS_CHARACTERS, {
-        error: `must have at most ${MAX_LOGPULL_OPTIONS_CHARACTERS} characters`,
-      })
-      .nullable(),
     frequency: z
       .enum(['high', 'low'], { error: 'must be "high" or "low"' })
       .nullable()
@@ -107,6 +114,10 @@ function bodySchema(limits: UploadLimits) {
     ownership_challenge: z
       .string({ error: 'must be the token from ownership-challenge.txt' })
       .max(MAX_CONF_CHARACTERS, { error: 'is longer than any token' })
+      .nullable(),
+    start_at: z.iso
+      .datetime({ offset: true, error: 'must be a time such as 2026-01-31T12:00:00Z' })
+      .transform((time) => Date.parse(time))
       .nullable(),
     // Shown by responses, so that clients send them back; they change nothing.
     id: ignored,
@@ -142,6 +153,7 @@ function toChange(body: Body): JobChange {
     dataset: body.dataset ?? undefined,
     kind: body.kind,
     ownershipChallenge: body.ownership_challenge ?? undefined,
+    startAtMs: body.start_at ?? undefined,
     settings: Object.fromEntries(
       Object.entries(settings).filter(([, value]) => value !== undefined),
     ),
