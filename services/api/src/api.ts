@@ -25,6 +25,7 @@ import { registerOpenApiRoute } from './openapi.ts';
 import { Ownership, type OwnershipDeps } from './ownership.ts';
 import { registerOwnershipRoutes } from './ownership-routes.ts';
 import { countRequests, type RateLimit } from './rate-limit.ts';
+import { registerPreviewRoute } from './preview-routes.ts';
 import type { ReplayOrderDeps } from './replay-orders.ts';
 import { registerReplayRoutes } from './replay-routes.ts';
 import { JsonBodyError, parseStrictJson } from './strict-json.ts';
@@ -75,6 +76,7 @@ export function createApi(deps: ApiDeps): FastifyPluginAsync {
         registerDatasetRoutes(client, { jobs, datasets, show });
         registerReplayRoutes(client, { ...deps, ownership });
         registerDeadLetterRoutes(client, deps.deadLetters);
+        registerPreviewRoute(client, deps);
         registerHealthRoutes(client, { ...deps, check });
         registerJobRoutes(client, {
           jobs,
