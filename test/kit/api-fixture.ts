@@ -19,7 +19,13 @@ import {
   type NewToken,
   type RecordLog,
 } from '@trailpush/core';
-import { datasets, encodeEvent, LineEncoder, WriterSchemas } from '@trailpush/datasets';
+import {
+  datasets,
+  encodeEvent,
+  EntryReader,
+  LineEncoder,
+  WriterSchemas,
+} from '@trailpush/datasets';
 import {
   challengeFilename,
   demandsOwnership,
@@ -201,6 +207,7 @@ export async function startApi(options: ApiFixtureOptions = {}): Promise<ApiFixt
       replays: stores.replays,
       jobHealth: stores.jobHealth,
       deadLetters: stores.deadLetters,
+      openEntryReader: () => new EntryReader(new WriterSchemas({})),
       clock: systemClock,
       relaxLimits: options.relaxLimits ?? false,
       rateLimit: options.rateLimit ?? 0,

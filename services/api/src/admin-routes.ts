@@ -1,12 +1,19 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 
 import { principalOf } from './auth.ts';
+import type { DeadLetterAdmin } from './dead-letter-admin.ts';
+import { registerDeadLetterAdminRoutes } from './dead-letter-routes.ts';
 import { ApiError, CODE, ok } from './envelope.ts';
 import type { TokenAdmin } from './token-admin.ts';
 
-/** `/admin/v1/tokens`: what `trailpush token` does while the program is running. Our own interface. */
-export function registerAdminRoutes(app: FastifyInstance, admin: TokenAdmin): void {
+/** `/admin/v1`: what `trailpush token` and `deadletters` do while the program is running. Our own interface. */
+export function registerAdminRoutes(
+  app: FastifyInstance,
+  admin: TokenAdmin,
+  deadLetters: DeadLetterAdmin,
+): void {
   app.addHook('onRequest', requireAdmin);
+  registerDeadLetterAdminRoutes(app, deadLetters);
 
   app.get('/tokens', async () => ok(await admin.list()));
 

@@ -12,6 +12,7 @@ import { registerAdminRoutes } from './admin-routes.ts';
 import { authorize, requireToken, type AuthDeps } from './auth.ts';
 import { registerAuditRoutes, type AuditRoutesDeps } from './audit/routes.ts';
 import { registerDatasetRoutes } from './dataset-routes.ts';
+import { DeadLetterAdmin, type DeadLetterAdminDeps } from './dead-letter-admin.ts';
 import { registerDeadLetterRoutes } from './dead-letter-routes.ts';
 import { DestinationCheck } from './destination-check.ts';
 import { ApiError, CODE, sendError, sendNoRoute, unsupportedMedia } from './envelope.ts';
@@ -26,7 +27,7 @@ import { Ownership, type OwnershipDeps } from './ownership.ts';
 import { registerOwnershipRoutes } from './ownership-routes.ts';
 import { countRequests, type RateLimit } from './rate-limit.ts';
 import { registerPreviewRoute } from './preview-routes.ts';
-import type { ReplayOrderDeps } from './replay-orders.ts';
+import { ReplayOrders, type ReplayOrderDeps } from './replay-orders.ts';
 import { registerReplayRoutes } from './replay-routes.ts';
 import { JsonBodyError, parseStrictJson } from './strict-json.ts';
 import { TokenAdmin } from './token-admin.ts';
@@ -46,6 +47,7 @@ export interface ApiDeps
   readonly tokens: TokenStore;
   readonly jobHealth: HealthStore;
   readonly deadLetters: DeadLetterStore;
+  readonly openEntryReader: DeadLetterAdminDeps['openEntryReader'];
   readonly clock: Clock;
   /** Lowers the floors of `max_upload_*` (`TRAILPUSH_RELAX_LIMITS`). */
   readonly relaxLimits: boolean;
@@ -107,7 +109,12 @@ export function createApi(deps: ApiDeps): FastifyPluginAsync {
       async (admin) => {
         serveEnvelope(admin, [authenticate]);
         acceptStrictJson(admin);
-        registerAdminRoutes(admin, new TokenAdmin(deps.tokens, deps.clock));
+        const orders = new ReplayOrders({ ...deps, ownership: new Ownership(deps) });
+        registerAdminRoutes(
+          admin,
+          new TokenAdmin(deps.tokens, deps.clock),
+          new DeadLetterAdmin({ ...deps, orders }),
+        );
       },
       { prefix: '/admin/v1' },
     );

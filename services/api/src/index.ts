@@ -1,4 +1,6 @@
 export { createApi, type ApiDeps } from './api.ts';
+export type { ResentDeadLetter } from './dead-letter-admin.ts';
+export type { ShownDeadLetter } from './dead-letter-shape.ts';
 export type { DestinationConfs } from './job-changes.ts';
 export { ApiError } from './envelope.ts';
 export { OutboxRelay } from './outbox-relay.ts';

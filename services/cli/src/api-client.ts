@@ -35,7 +35,7 @@ export class ApiClient {
     return new ApiClient(base.replace(/\/+$/, ''), `Bearer ${adminToken.reveal()}`);
   }
 
-  /** The result, and what else the API says. @throws RefusedError, ConfigError when nobody answers */
+  /** The result, and what else the API says. `path` begins with `/client/v4` or `/admin/v1`. @throws RefusedError, ConfigError when nobody answers */
   async call(
     method: 'GET' | 'POST' | 'DELETE',
     path: string,
@@ -49,7 +49,7 @@ export class ApiClient {
 
   async #send(method: string, path: string, body: object | undefined): Promise<Envelope> {
     try {
-      const answer = await fetch(`${this.#url}/client/v4${path}`, {
+      const answer = await fetch(`${this.#url}${path}`, {
         method,
         headers: {
           authorization: this.#authorization,

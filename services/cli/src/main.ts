@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { ConfigError, messageOf } from '@trailpush/core';
+import { addDeadLetterCommands } from './deadletters.ts';
 import { produceFile } from './produce.ts';
 import { addReplayCommands } from './replay.ts';
 import { runServices, type ServiceName } from './services.ts';
@@ -61,6 +62,7 @@ async function main(): Promise<void> {
 
   addReplayCommands(program);
   addTokenCommands(program);
+  addDeadLetterCommands(program);
   addTopicCommands(program);
 
   await program.parseAsync();

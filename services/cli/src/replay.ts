@@ -154,7 +154,7 @@ async function call(
   const { url, account, data } = options;
   const config = loadConfig(undefined, data === undefined ? {} : { '--data': data });
   const api = await ApiClient.find(config, url);
-  const base = `/accounts/${encodeURIComponent(account)}/logpush/jobs/${job}/replay`;
+  const base = `/client/v4/accounts/${encodeURIComponent(account)}/logpush/jobs/${job}/replay`;
   const { result, notices } = await api.call(method, base + path, body);
   for (const notice of notices) process.stderr.write(`note: ${notice}\n`);
   return result;

@@ -189,6 +189,7 @@ async function startHttp(
         replays: stores.replays,
         jobHealth: stores.jobHealth,
         deadLetters: stores.deadLetters,
+        openEntryReader: events.openEntryReader,
         clock: world.clock,
         relaxLimits: config.relaxLimits,
         requireOwnership: config.requireOwnership,
