@@ -1,4 +1,5 @@
 import { hkdfSync } from 'node:crypto';
+import { flushCompileCache } from 'node:module';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AddressInfo } from 'node:net';
@@ -95,6 +96,8 @@ export async function runServices(
     await indexer?.start();
     const { adminTokenFile } = secrets;
     logger.info({ url, services: names, adminTokenFile }, 'trailpush is running');
+    // A process that is killed would not write it at its end.
+    flushCompileCache();
   } catch (error) {
     await lifecycle.shutdown();
     throw error;

@@ -5,6 +5,7 @@ import {
   type AuditStore,
   type Clock,
   type IndexPosition,
+  type LogRecord,
   type Logger,
   type PartitionBounds,
   type ReadResult,
@@ -31,6 +32,8 @@ export interface Shared {
 
 /** After fewer records than this, the next ones may gather for a moment: a transaction costs as much. */
 const FEW_RECORDS = 100;
+/** Of one transaction: decoded, an event takes several times its bytes. */
+const MAX_BATCH_RECORDS = 250;
 const GATHER_MS = 50;
 
 const RETENTION = 'the log had let go of them before they were indexed';
@@ -145,16 +148,23 @@ export class PartitionIndexer {
       metrics.lagRecords.set(labels, Math.max(0, end - nextOffset));
       return true;
     }
-    const lastRead = { offset: last.offset, timestampMs: last.timestampMs };
-    const isStored = await slots.add(() => this.#store(result, { next: nextOffset, lastRead }));
-    if (isStored) metrics.lagRecords.set(labels, Math.max(0, end - nextOffset));
+    for (let at = 0; at < records.length; at += MAX_BATCH_RECORDS) {
+      const some = records.slice(at, at + MAX_BATCH_RECORDS);
+      const { offset, timestampMs } = some.at(-1) ?? last;
+      const next = offset === last.offset ? nextOffset : offset + 1;
+      const to = { next, lastRead: { offset, timestampMs } };
+      if (!(await slots.add(() => this.#store(some, to)))) return false;
+      metrics.lagRecords.set(labels, Math.max(0, end - next));
+      // The position is where it was: what comes behind must not be stored before it.
+      if (this.#signal.aborted) return true;
+    }
     if (records.length < FEW_RECORDS && !this.#signal.aborted) {
       await clock.sleep(GATHER_MS, this.#signal).catch(() => undefined);
     }
-    return isStored;
+    return true;
   }
 
-  async #store({ records }: ReadResult, to: IndexPosition): Promise<boolean> {
+  async #store(records: readonly LogRecord[], to: IndexPosition): Promise<boolean> {
     const { maxRecordBytes, metrics, logger } = this.#shared;
     const by = { reader: this.#reader, maxRecordBytes, signal: this.#signal };
     const decoded = await decode(records, by);

@@ -1,5 +1,6 @@
 /** The thread that owns one SQLite file: statements come in, rows go out, in order. */
 import { closeSync, openSync } from 'node:fs';
+import { flushCompileCache } from 'node:module';
 import { parentPort, workerData } from 'node:worker_threads';
 
 import Database from 'better-sqlite3';
@@ -15,6 +16,9 @@ const WAL_SIZE_LIMIT_BYTES = 64 * 1024 * 1024;
 const { file } = workerData as SqliteWorkerData;
 const statements = new Map<string, Database.Statement>();
 let opened: Database.Database | undefined;
+
+// Now, since a process that is killed does not write it at its end.
+flushCompileCache();
 
 parentPort?.on('message', (request: SqliteRequest) => {
   if (request === 'close') {

@@ -1,3 +1,4 @@
+import { flushCompileCache } from 'node:module';
 import { parentPort } from 'node:worker_threads';
 import Database from 'better-sqlite3';
 import { ChunkStore } from './chunk-store.ts';
@@ -46,6 +47,9 @@ function describe(error: unknown): Failure {
   const code = error instanceof Database.SqliteError ? error.code : undefined;
   return { code, message: error instanceof Error ? error.message : String(error) };
 }
+
+// Now, since a process that is killed does not write it at its end.
+flushCompileCache();
 
 port.on('message', (request: Request) => {
   const reply = perform(request);
