@@ -22,7 +22,7 @@ const FEEDS_PER_SECOND = 10;
 
 const fileRoot = mkdtempSync(join(tmpdir(), 'trailpush-bench-api-'));
 mkdirSync(join(fileRoot, 'out'));
-const api = await startApi();
+const api = await startApi({ isUnchecked: true });
 const { app, stores, log } = api;
 const perFeed = EVENTS_PER_SECOND / FEEDS_PER_SECOND;
 const source = eventSource({ events: perFeed, accounts: ACCOUNTS });
