@@ -13,14 +13,14 @@ import {
 } from '@trailpush/core';
 import type { Transaction } from 'kysely';
 
-import { raiseCounter, readCounter } from './counters.ts';
+import { writeAnnounced } from './announced-write.ts';
+import { readCounter } from './counters.ts';
 import type { Database } from './database.ts';
 import type { JobChanges } from './job-changes.ts';
 import { jobOf, selectJob, selectJobs, selectJobsOf, type JobRow } from './job-rows.ts';
 import { createJob, deleteJob, lockJob, updateJob } from './job-writes.ts';
 import { numberRows } from './number-rows.ts';
 import { storeTrail } from './outbox.ts';
-import { notifyOthers } from './postgres-notifications.ts';
 import { cancelReplaysOf, runningReplays } from './replay-rows.ts';
 import type { Tables } from './schema.ts';
 import { SealBrokenError, type SecretBox } from './secret-box.ts';
@@ -168,19 +168,8 @@ export class SqlJobStore implements JobStore {
     return this.#changes.watch(onChange);
   }
 
-  /** One transaction that tells the watchers when it has changed something. */
-  async #change<Result>(
-    change: (transaction: Transaction<Tables>) => Promise<Result>,
-  ): Promise<Result> {
-    const { result, version } = await this.#database.write(async (transaction) => {
-      const changed = await change(transaction);
-      if (changed === undefined) return { result: changed, version: undefined };
-      const raised = await raiseCounter(transaction, 'job_changes', 1);
-      await notifyOthers(transaction, raised);
-      return { result: changed, version: raised };
-    });
-    if (version !== undefined) this.#changes.observe(version);
-    return result;
+  #change<Result>(change: (transaction: Transaction<Tables>) => Promise<Result>): Promise<Result> {
+    return writeAnnounced({ database: this.#database, changes: this.#changes }, change);
   }
 
   async #readJob(transaction: Transaction<Tables>, accountId: string, id: number): Promise<Job> {

@@ -1,12 +1,11 @@
 import type { Clock, JobSpec, NewReplay, Replay, ReplayStore } from '@trailpush/core';
 import type { Kysely, Transaction } from 'kysely';
 
-import { raiseCounter } from './counters.ts';
+import { writeAnnounced } from './announced-write.ts';
 import type { Database } from './database.ts';
 import type { JobChanges } from './job-changes.ts';
 import { jobOf, selectJob } from './job-rows.ts';
 import { createJob, lockJob } from './job-writes.ts';
-import { notifyOthers } from './postgres-notifications.ts';
 import { cancelReplay, settleReplay, showReplay } from './replay-rows.ts';
 import type { Tables } from './schema.ts';
 import type { SecretBox } from './secret-box.ts';
@@ -73,19 +72,8 @@ export class SqlReplayStore implements ReplayStore {
     });
   }
 
-  /** One transaction that tells the watchers of jobs when it has changed something. */
-  async #change<Result>(
-    change: (transaction: Transaction<Tables>) => Promise<Result>,
-  ): Promise<Result> {
-    const { result, version } = await this.#database.write(async (transaction) => {
-      const changed = await change(transaction);
-      if (changed === undefined) return { result: changed, version: undefined };
-      const raised = await raiseCounter(transaction, 'job_changes', 1);
-      await notifyOthers(transaction, raised);
-      return { result: changed, version: raised };
-    });
-    if (version !== undefined) this.#changes.observe(version);
-    return result;
+  #change<Result>(change: (transaction: Transaction<Tables>) => Promise<Result>): Promise<Result> {
+    return writeAnnounced({ database: this.#database, changes: this.#changes }, change);
   }
 }
 
