@@ -1,5 +1,6 @@
 import { InvalidDestinationError, type AttemptResult, type Clock } from '@trailpush/core';
 
+import { withDeadline } from './deadline.ts';
 import { ApiError, CODE } from './envelope.ts';
 import type { DestinationConfs } from './job-changes.ts';
 
@@ -8,8 +9,6 @@ export interface DestinationCheckDeps {
   readonly clock: Clock;
 }
 
-/** Somebody waits for the answer; SDKs give up after a minute. */
-const DEADLINE_MS = 15_000;
 /** Under way at one time. An account has no more than Terraform makes at once. */
 const MAX_CHECKS = 64;
 const MAX_CHECKS_PER_ACCOUNT = 10;
@@ -65,17 +64,7 @@ export class DestinationCheck {
 
   async #probe(conf: string): Promise<AttemptResult> {
     const { destinations, clock } = this.#deps;
-    const deadline = new AbortController();
-    const timer = new AbortController();
-    clock.sleep(DEADLINE_MS, timer.signal).then(
-      () => deadline.abort(new Error(`no answer within ${DEADLINE_MS / 1000} seconds`)),
-      () => undefined,
-    );
-    try {
-      return await destinations.probe(conf, deadline.signal);
-    } finally {
-      timer.abort();
-    }
+    return withDeadline(clock, (signal) => destinations.probe(conf, signal));
   }
 }
 

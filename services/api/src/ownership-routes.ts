@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 
 import { bodyReader } from './body-reader.ts';
+import { withDeadline } from './deadline.ts';
 import { ok } from './envelope.ts';
 import type { DestinationConfs } from './job-changes.ts';
 import type { Ownership } from './ownership.ts';
@@ -15,9 +16,6 @@ export interface OwnershipRoutesDeps {
   /** Each of these calls makes a connection to wherever the caller likes. */
   readonly limit: RateLimit;
 }
-
-/** Somebody waits for the answer. */
-const DEADLINE_MS = 15_000;
 
 const text = z.string({ error: 'must be a text' });
 const confBody = z.object({ destination_conf: text });
@@ -74,16 +72,12 @@ async function challenge(
   scope: string,
   conf: string,
 ): Promise<{ filename: string; message: string; valid: boolean }> {
-  const deadline = new AbortController();
-  const timer = new AbortController();
-  clock.sleep(DEADLINE_MS, timer.signal).then(
-    () => deadline.abort(new Error(`no answer within ${DEADLINE_MS / 1000} seconds`)),
-    () => undefined,
-  );
   try {
     const filename = destinations.challengeFilename(conf);
     const token = await ownership.issue(scope, conf);
-    const { verdict, message } = await destinations.putChallenge(conf, token, deadline.signal);
+    const { verdict, message } = await withDeadline(clock, (signal) =>
+      destinations.putChallenge(conf, token, signal),
+    );
     if (verdict.kind === 'delivered') return { filename, message: '', valid: true };
     return {
       filename,
@@ -93,7 +87,5 @@ async function challenge(
   } catch (error) {
     if (!(error instanceof InvalidDestinationError)) throw error;
     return { filename: '', message: error.message, valid: false };
-  } finally {
-    timer.abort();
   }
 }
