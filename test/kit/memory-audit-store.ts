@@ -1,15 +1,19 @@
-import type {
-  AuditBatch,
-  AuditEntry,
-  AuditFilter,
-  AuditPage,
-  AuditPlace,
-  AuditQuery,
-  AuditStore,
-  IndexDeadLetter,
-  IndexGap,
-  IndexPosition,
-  Tenant,
+import {
+  AUDIT_BODIES,
+  AUDIT_TEXTS,
+  withinRanges,
+  type AuditBatch,
+  type AuditEntry,
+  type AuditFilter,
+  type AuditHit,
+  type AuditPage,
+  type AuditPlace,
+  type AuditQuery,
+  type AuditStore,
+  type IndexDeadLetter,
+  type IndexGap,
+  type IndexPosition,
+  type Tenant,
 } from '@trailpush/core';
 
 interface Stored extends AuditPlace {
@@ -50,18 +54,24 @@ export class MemoryAuditStore implements AuditStore {
     return { stored: this.#events.length - before };
   }
 
-  async query(query: AuditQuery): Promise<AuditPage> {
+  #find(query: AuditQuery): Stored[] {
     const sign = query.direction === 'asc' ? 1 : -1;
     const compare = (a: AuditPlace, b: AuditPlace) =>
       sign * (a.timeMicros - b.timeMicros || a.sequence - b.sequence);
-    const { after } = query;
-    const found = this.#events
+    const { after, addressRange } = query;
+    const isWithin = addressRange === undefined ? () => true : withinRanges([addressRange]);
+    return this.#events
       .filter(({ entry }) => isSameTenant(entry.tenant, query.tenant))
       .filter(({ timeMicros }) => timeMicros >= query.sinceMicros)
       .filter(({ timeMicros }) => timeMicros < query.beforeMicros)
       .filter(({ entry }) => query.filters.every((filter) => passes(entry, filter)))
+      .filter(({ entry }) => isWithin(entry.actor_ip_address ?? ''))
       .filter((stored) => after === undefined || compare(stored, after) > 0)
       .toSorted(compare);
+  }
+
+  async query(query: AuditQuery): Promise<AuditPage> {
+    const found = this.#find(query);
     const page = found.slice(0, query.limit);
     const last = page.at(-1);
     const next =
@@ -69,6 +79,31 @@ export class MemoryAuditStore implements AuditStore {
         ? { timeMicros: last.timeMicros, sequence: last.sequence }
         : undefined;
     return { entries: page.map(({ entry }) => entry), next };
+  }
+
+  async locate(query: AuditQuery): Promise<readonly AuditHit[]> {
+    const hits = this.#find(query).slice(0, query.limit);
+    return hits.map(({ timeMicros, sequence, entry }) => {
+      const texts = [entry.id, ...[...AUDIT_TEXTS, ...AUDIT_BODIES].map((name) => entry[name])];
+      return { timeMicros, sequence, bytes: texts.join('').length };
+    });
+  }
+
+  async read(
+    { tenant }: Pick<AuditQuery, 'tenant'>,
+    places: readonly AuditPlace[],
+  ): Promise<readonly AuditEntry[]> {
+    return places.flatMap(({ sequence }) => {
+      const entry = this.#events[sequence]?.entry;
+      return entry && isSameTenant(entry.tenant, tenant) ? [entry] : [];
+    });
+  }
+
+  async listAccounts(limit: number): Promise<readonly string[]> {
+    const accounts = this.#events
+      .map(({ entry }) => entry.tenant)
+      .filter(({ kind }) => kind === 'account');
+    return [...new Set(accounts.map(({ id }) => id))].toSorted().slice(0, limit);
   }
 
   async find(tenant: Tenant, id: string, timeMicros: number): Promise<AuditEntry | undefined> {

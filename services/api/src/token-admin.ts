@@ -1,6 +1,10 @@
-import { isIP } from 'node:net';
-
-import { PERMISSIONS, type ApiToken, type Clock, type TokenStore } from '@trailpush/core';
+import {
+  isAddressRange,
+  PERMISSIONS,
+  type ApiToken,
+  type Clock,
+  type TokenStore,
+} from '@trailpush/core';
 import { z } from 'zod';
 
 import { ApiError, CODE } from './envelope.ts';
@@ -56,7 +60,7 @@ const orderSchema = z.strictObject(
       })
       .min(1, { error: `permissions must name at least one of ${PERMISSIONS.join(', ')}` }),
     allowed_addresses: z
-      .array(z.string().refine(isRange), {
+      .array(z.string().refine(isAddressRange), {
         error: 'allowed_addresses must be a list of addresses or ranges, such as 192.0.2.0/24',
       })
       .max(MAX_ENTRIES)
@@ -130,14 +134,6 @@ export class TokenAdmin {
 
 function rfc3339(ms: number | null): string | null {
   return ms === null ? null : new Date(ms).toISOString();
-}
-
-function isRange(text: string): boolean {
-  const [address = '', prefix, ...rest] = text.split('/');
-  const family = isIP(address);
-  if (family === 0 || rest.length > 0) return false;
-  if (prefix === undefined) return true;
-  return /^\d{1,3}$/.test(prefix) && Number(prefix) <= (family === 4 ? 32 : 128);
 }
 
 function invalidOrder(issues: readonly z.core.$ZodIssue[]): ApiError {

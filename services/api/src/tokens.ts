@@ -1,8 +1,7 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
-import { BlockList, isIP } from 'node:net';
 import { crc32 } from 'node:zlib';
 
-import { Secret, type ApiToken, type NewToken } from '@trailpush/core';
+import { Secret, withinRanges, type ApiToken, type NewToken } from '@trailpush/core';
 
 /** A token as it is handed out: `tp_<id>_<256 random bits in base64url><CRC-32 of all before, hex>`. */
 const TOKEN = /^(tp_([0-9a-f]{32})_[\w-]{43})([0-9a-f]{8})$/;
@@ -42,17 +41,7 @@ export function isUsable(token: ApiToken, nowMs: number, address: string): boole
   if (token.revokedAtMs !== null) return false;
   if (token.notBeforeMs !== null && nowMs < token.notBeforeMs) return false;
   if (token.expiresAtMs !== null && nowMs >= token.expiresAtMs) return false;
-  return token.allowedAddresses.length === 0 || isWithin(token.allowedAddresses, address);
-}
-
-function isWithin(ranges: readonly string[], address: string): boolean {
-  const list = new BlockList();
-  for (const range of ranges) {
-    const [network = '', prefix] = range.split('/');
-    const family = isIP(network) === 6 ? 'ipv6' : 'ipv4';
-    if (prefix === undefined) list.addAddress(network, family);
-    else list.addSubnet(network, Number(prefix), family);
-  }
-  // A socket that listens on both families shows IPv4 as ::ffff:192.0.2.1, which the list understands.
-  return list.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4');
+  const { allowedAddresses } = token;
+  // A socket that listens on both families shows IPv4 in its mapped form.
+  return allowedAddresses.length === 0 || withinRanges(allowedAddresses)(address);
 }

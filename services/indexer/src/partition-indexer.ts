@@ -20,7 +20,7 @@ import { decode } from './decode.ts';
 /** What all partitions of the process share. */
 export interface Shared {
   readonly log: RecordLog;
-  readonly store: AuditStore;
+  readonly store: Pick<AuditStore, 'position' | 'append'>;
   readonly openReader: () => EntryReader;
   readonly clock: Clock;
   readonly logger: Logger;

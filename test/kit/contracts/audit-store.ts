@@ -1,6 +1,7 @@
 import { describe } from 'vitest';
 import { appendContract } from './audit-store/appending.ts';
 import { filterContract } from './audit-store/filtering.ts';
+import { locateContract } from './audit-store/locating.ts';
 import { modelContract } from './audit-store/model.ts';
 import { pageContract } from './audit-store/paging.ts';
 import { createSuite, type AuditStoreHarness } from './audit-store/suite.ts';
@@ -14,6 +15,7 @@ export function auditStoreContract(name: string, harness: AuditStoreHarness): vo
     appendContract(suite);
     pageContract(suite);
     filterContract(suite);
+    locateContract(suite);
     modelContract(suite);
   });
 }

@@ -90,6 +90,14 @@ export interface AuditQuery {
   readonly after?: AuditPlace;
   /** All of them must be true. */
   readonly filters: readonly AuditFilter[];
+  /** `actor_ip_address` must lie in this range (`isAddressRange`) as well. */
+  readonly addressRange?: string;
+}
+
+/** An event that passes, before it is read as a whole. */
+export interface AuditHit extends AuditPlace {
+  /** The size of its texts and bodies. */
+  readonly bytes: number;
 }
 
 export interface AuditPage {
@@ -144,6 +152,18 @@ export interface AuditStore {
    */
   append(batch: AuditBatch): Promise<{ readonly stored: number } | 'stale'>;
   query(query: AuditQuery): Promise<AuditPage>;
+  /**
+   * Where the first `limit` events lie that `query` would give, however large they are. No two events of a
+   * store have the same place, also of different tenants.
+   */
+  locate(query: AuditQuery): Promise<readonly AuditHit[]>;
+  /** The events at these places, which are in the query's order. One that is no longer there is left out. */
+  read(
+    query: Pick<AuditQuery, 'tenant' | 'direction'>,
+    places: readonly AuditPlace[],
+  ): Promise<readonly AuditEntry[]>;
+  /** Ids of the first `limit` accounts that have, or had, events. */
+  listAccounts(limit: number): Promise<readonly string[]>;
   /** The event of this id; `timeMicros` says where to look. */
   find(tenant: Tenant, id: string, timeMicros: number): Promise<AuditEntry | undefined>;
   /** The newest first. */

@@ -1,3 +1,4 @@
+export * from './address-ranges.ts';
 export * from './audit.ts';
 export * from './clock.ts';
 export * from './dataset.ts';

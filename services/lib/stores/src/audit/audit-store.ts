@@ -1,7 +1,9 @@
 import type {
   AuditBatch,
   AuditEntry,
+  AuditHit,
   AuditPage,
+  AuditPlace,
   AuditQuery,
   AuditStore,
   Clock,
@@ -14,9 +16,9 @@ import type { Kysely } from 'kysely';
 import type { Database } from '../database.ts';
 import { appendBatch } from './append.ts';
 import type { AuditEngine, NewEvent } from './engine.ts';
-import { byMonth, type Month } from './months.ts';
+import { byMonth, monthOf, type Month } from './months.ts';
 import type { AuditTables } from './schema.ts';
-import { readEvents, searchEvents, type Hit } from './search.ts';
+import { readEvents, searchEvents } from './search.ts';
 import { nameOf, Tenants } from './tenants.ts';
 
 /** A page holds at most so much text, or one event that is larger. */
@@ -94,6 +96,41 @@ export class SqlAuditStore implements AuditStore {
     });
   }
 
+  async locate(query: AuditQuery): Promise<readonly AuditHit[]> {
+    const tenant = await this.#tenants.find(query.tenant);
+    if (tenant === undefined) return [];
+    return this.#database.read(async (kysely) => {
+      const months = await readMonths(kysely);
+      return searchEvents(kysely, this.#engine, { query, tenant, months, count: query.limit });
+    });
+  }
+
+  async read(
+    query: Pick<AuditQuery, 'tenant' | 'direction'>,
+    places: readonly AuditPlace[],
+  ): Promise<readonly AuditEntry[]> {
+    const tenant = await this.#tenants.find(query.tenant);
+    if (tenant === undefined) return [];
+    return this.#database.read(async (kysely) => {
+      const months = new Set(await readMonths(kysely));
+      const hits = places.filter(({ timeMicros }) => months.has(monthOf(timeMicros)));
+      return readEvents(kysely, this.#engine, { query, tenant, hits });
+    });
+  }
+
+  async listAccounts(limit: number): Promise<readonly string[]> {
+    const rows = await this.#database.read((kysely) =>
+      kysely
+        .selectFrom('audit_tenants')
+        .select('id')
+        .where('kind', '=', 'account')
+        .orderBy('id')
+        .limit(limit)
+        .execute(),
+    );
+    return rows.map(({ id }) => id);
+  }
+
   async find(tenant: Tenant, id: string, timeMicros: number): Promise<AuditEntry | undefined> {
     const { entries } = await this.query({
       tenant,
@@ -160,7 +197,7 @@ async function readMonths(kysely: Kysely<AuditTables>): Promise<Month[]> {
 }
 
 /** As many hits as a page may hold. */
-function pageOf(hits: readonly Hit[], limit: number): readonly Hit[] {
+function pageOf(hits: readonly AuditHit[], limit: number): readonly AuditHit[] {
   let bytes = 0;
   const tooMany = hits.findIndex((hit, index) => {
     bytes += hit.bytes;

@@ -1,10 +1,16 @@
-import type { AuditEntry, AuditPlace, AuditQuery } from '@trailpush/core';
+import {
+  withinRanges,
+  type AuditEntry,
+  type AuditHit,
+  type AuditPlace,
+  type AuditQuery,
+} from '@trailpush/core';
 import { sql, type Kysely, type RawBuilder } from 'kysely';
 
 import { numberRows } from '../number-rows.ts';
 import type { AuditEngine, Part } from './engine.ts';
 import { monthOf, type Month } from './months.ts';
-import { allOf, passes } from './predicates.ts';
+import { allOf, mayLieWithin, passes } from './predicates.ts';
 import { entryOf } from './rows.ts';
 import { EVENT_COLUMNS, type AuditTables, type EventRow } from './schema.ts';
 import { termsOfFilter } from './terms.ts';
@@ -13,11 +19,8 @@ import { termsOfFilter } from './terms.ts';
 const PROBED_EVENTS = 1000;
 /** When at least this share of them passes, going on like that is faster than the index. */
 const DENSE_SHARE = 0.02;
-
-/** An event that passes, before it is read as a whole. */
-export interface Hit extends AuditPlace {
-  readonly bytes: number;
-}
+/** Events at a time whose address may lie within a range. */
+const MIN_CANDIDATES = 1000;
 
 interface Search {
   readonly database: Kysely<AuditTables>;
@@ -26,6 +29,7 @@ interface Search {
   readonly tenant: number;
   /** One list a filter that the index knows. */
   readonly terms: readonly (readonly number[])[];
+  readonly isWithin: ((address: string) => boolean) | undefined;
 }
 
 /**
@@ -36,7 +40,7 @@ export async function searchEvents(
   database: Kysely<AuditTables>,
   engine: AuditEngine,
   of: { query: AuditQuery; tenant: number; months: readonly Month[]; count: number },
-): Promise<Hit[]> {
+): Promise<AuditHit[]> {
   const { query, tenant, count } = of;
   // Ids have an index of their own, which the database finds by itself.
   const byId = query.filters.some(({ field, isNegated }) => field === 'id' && !isNegated);
@@ -46,8 +50,10 @@ export async function searchEvents(
         const list = termsOfFilter(filter, tenant);
         return list === undefined ? [] : [list];
       });
-  const search: Search = { database, engine, query, tenant, terms };
-  const hits: Hit[] = [];
+  const { addressRange } = query;
+  const isWithin = addressRange === undefined ? undefined : withinRanges([addressRange]);
+  const search: Search = { database, engine, query, tenant, terms, isWithin };
+  const hits: AuditHit[] = [];
   let isRare: boolean | undefined = terms.length === 0 ? false : undefined;
   for (const part of partsOf(search, of.months)) {
     let after: AuditPlace | undefined = hits.at(-1) ?? query.after;
@@ -88,7 +94,7 @@ async function probePart(
   part: Part,
   after: AuditPlace | undefined,
   count: number,
-): Promise<{ hits: Hit[]; end: AuditPlace | undefined }> {
+): Promise<{ hits: AuditHit[]; end: AuditPlace | undefined }> {
   const { database, query } = search;
   const { rows } = await sql<{ time_micros: number; sequence: number }>`
     select e.time_micros, e.sequence from ${part.table}
@@ -100,17 +106,33 @@ async function probePart(
   return { hits, end };
 }
 
-async function scanPart(
-  search: Search,
-  part: Part,
-  how: {
-    after: AuditPlace | undefined;
-    /** Inclusive. */
-    upTo?: AuditPlace | undefined;
-    isRare: boolean;
-    count: number;
-  },
-): Promise<Hit[]> {
+interface Scan {
+  readonly after: AuditPlace | undefined;
+  /** Inclusive. */
+  readonly upTo?: AuditPlace | undefined;
+  readonly isRare: boolean;
+  readonly count: number;
+}
+
+/** Databases only know which addresses may lie within a range: what they find is looked at once more. */
+async function scanPart(search: Search, part: Part, how: Scan): Promise<AuditHit[]> {
+  const { isWithin } = search;
+  if (isWithin === undefined) return (await scanRows(search, part, how)).map(hitOf);
+  const hits: AuditHit[] = [];
+  const count = Math.max(how.count, MIN_CANDIDATES);
+  let { after } = how;
+  for (;;) {
+    const rows = await scanRows(search, part, { ...how, after, count });
+    const found = rows.filter(({ address }) => address !== null && isWithin(address));
+    hits.push(...found.map(hitOf));
+    const last = rows.at(-1);
+    if (hits.length >= how.count) return hits.slice(0, how.count);
+    if (rows.length < count || last === undefined) return hits;
+    after = hitOf(last);
+  }
+}
+
+async function scanRows(search: Search, part: Part, how: Scan): Promise<HitRow[]> {
   const { database, engine, query, terms } = search;
   const conditions = [
     ...placeConditions(search, part, how.after, how.isRare),
@@ -118,13 +140,15 @@ async function scanPart(
       ? [sql`${PLACE} ${query.direction === 'desc' ? sql`>=` : sql`<=`} ${placeOf(how.upTo)}`]
       : []),
     ...query.filters.map((filter) => passes(filter, 'e', (text) => engine.encodeText(text))),
+    ...(query.addressRange === undefined ? [] : mayLieWithin(query.addressRange, 'e')),
     ...(how.isRare ? [part.matching(terms)] : []),
   ];
   const { rows } = await sql<HitRow>`
-    select e.time_micros, e.sequence, e.bytes from ${part.table} where ${allOf(conditions)}
+    select e.time_micros, e.sequence, e.bytes, e.actor_ip_address as address
+    from ${part.table} where ${allOf(conditions)}
     order by ${orderOf(query, 'e')} limit ${how.count}
   `.execute(database);
-  return rows.map(hitOf);
+  return rows;
 }
 
 function placeConditions(
@@ -153,7 +177,7 @@ function placeOf({ timeMicros, sequence }: AuditPlace): RawBuilder<unknown> {
   return sql`(${timeMicros}, ${sequence})`;
 }
 
-function orderOf({ direction }: AuditQuery, of: string): RawBuilder<unknown> {
+function orderOf({ direction }: Pick<AuditQuery, 'direction'>, of: string): RawBuilder<unknown> {
   const way = direction === 'desc' ? sql`desc` : sql`asc`;
   return sql`${sql.ref(`${of}.time_micros`)} ${way}, ${sql.ref(`${of}.sequence`)} ${way}`;
 }
@@ -162,9 +186,10 @@ interface HitRow {
   readonly time_micros: number;
   readonly sequence: number;
   readonly bytes: number;
+  readonly address: string | null;
 }
 
-function hitOf({ time_micros: timeMicros, sequence, bytes }: HitRow): Hit {
+function hitOf({ time_micros: timeMicros, sequence, bytes }: HitRow): AuditHit {
   return { timeMicros, sequence, bytes };
 }
 
@@ -172,7 +197,11 @@ function hitOf({ time_micros: timeMicros, sequence, bytes }: HitRow): Hit {
 export async function readEvents(
   database: Kysely<AuditTables>,
   engine: AuditEngine,
-  of: { query: AuditQuery; tenant: number; hits: readonly Hit[] },
+  of: {
+    query: Pick<AuditQuery, 'tenant' | 'direction'>;
+    tenant: number;
+    hits: readonly AuditPlace[];
+  },
 ): Promise<AuditEntry[]> {
   const { query, tenant, hits } = of;
   const months = new Map<Month, (readonly [number, number])[]>();
