@@ -154,6 +154,24 @@ describe('a batch', () => {
     expect(objectsOf()).toHaveLength(1);
   });
 
+  it('closes with a few others at a time, so that 1,000 that are due do not stop the process', async () => {
+    world = new BatcherWorld();
+    const accounts = Array.from({ length: 12 }, (_, index) => `account-${index}`);
+    for (const accountId of accounts) world.createJob({ accountId, maxUploadIntervalSeconds: 5 });
+    await world.start();
+    for (const account of accounts) world.produce(account, 1);
+    let plans = 0;
+    const planned: number[] = [];
+    const stop = world.clock.every(1, () => {
+      planned.push(world.stores.planned.size - plans);
+      plans = world.stores.planned.size;
+    });
+    await world.advance(10_000);
+    stop();
+    expect(plans).toBe(12);
+    expect(Math.max(...planned)).toBe(4);
+  });
+
   it('counts its age from the time of the log, so that a restart does not start it anew', async () => {
     world = new BatcherWorld();
     world.createJob({ maxUploadIntervalSeconds: 10 });

@@ -20,6 +20,9 @@ import { Tracks } from './tracks.ts';
 const DETACH_AFTER_FAILING_MS = 30_000;
 /** Between two looks at the store for a job of which memory and store disagree. */
 const RELOAD_WAIT_MS = 1000;
+/** Closing a batch takes up to a millisecond: 1,000 that are due at once would stop the process for a second. */
+const CLOSES_A_TURN = 4;
+const TURN_MS = 1;
 
 /** How a partition ends when it was not given up on purpose. */
 export type PartitionEnd =
@@ -176,13 +179,19 @@ export class Partition implements LiveOwner, CatchUpOwner, TrackOwner {
     const monotonicMs = this.#shared.clock.monotonic();
     // Behind the end of the log every record is old: there the time since arrival counts alone.
     const wallMs = this.live.caughtUp ? this.#shared.clock.now() : Number.NEGATIVE_INFINITY;
+    let closed = 0;
     for (const track of this.tracks) {
       const isLive = track.lane === 'live';
       const now = { monotonicMs, wallMs: isLive ? wallMs : Number.NEGATIVE_INFINITY };
       if (isLive && track.isHeldUp && track.open.health.failingForMs > DETACH_AFTER_FAILING_MS) {
         track.detach();
       } else if (track.batch && track.batch.ageMs(now) >= track.open.limits.maxAgeMs) {
-        if (!track.blocked) track.close(this.#lookedAt(track), 'age');
+        if (track.blocked) continue;
+        if (++closed > CLOSES_A_TURN) {
+          void this.#guard(this.#tickInNextTurn());
+          break;
+        }
+        track.close(this.#lookedAt(track), 'age');
       }
     }
     if (this.#shared.budget.underPressure) this.relievePressure();
@@ -205,6 +214,11 @@ export class Partition implements LiveOwner, CatchUpOwner, TrackOwner {
   }
 
   // -----------------------------------------------------------------------------------------------
+
+  async #tickInNextTurn(): Promise<void> {
+    await this.#shared.clock.sleep(TURN_MS, this.#stopReading.signal);
+    this.tick();
+  }
 
   async #reload(track: Track): Promise<void> {
     track.drop();
