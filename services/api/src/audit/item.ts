@@ -2,7 +2,8 @@ import type { AuditBody, AuditEntry, AuditText } from '@trailpush/core';
 
 import { timeText } from './time.ts';
 
-type Member =
+/** A member of an item, and where its value lies in the entry. */
+export type Member =
   | readonly [name: string, value: AuditText]
   | readonly [name: string, body: AuditBody, kind: 'body']
   | readonly [name: 'status_code', value: 'raw_status_code'];
@@ -68,7 +69,8 @@ export function itemOf(entry: AuditEntry): string {
   return `{${members.join(',')}}`;
 }
 
-function membersOf(entry: AuditEntry, members: readonly Member[]): string[] {
+/** `"name":value` of those that the entry has. */
+export function membersOf(entry: AuditEntry, members: readonly Member[]): string[] {
   return members.flatMap(([name, from, kind]) => {
     const value = entry[from];
     if (value === null) return [];

@@ -1,16 +1,19 @@
 import type { AuditQuery, AuditStore, Tenant } from '@trailpush/core';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import PQueue from 'p-queue';
 
-import { authorize } from '../auth.ts';
-import { ApiError, CODE, failed, ok } from '../envelope.ts';
+import { AUDIT_READERS, authorize } from '../auth.ts';
+import { CODE, failed, ok } from '../envelope.ts';
 import { Cursors } from './cursor.ts';
 import { filterNames, readFilters } from './filters.ts';
 import { historyOf, type History } from './history.ts';
 import { itemOf } from './item.ts';
 import { Parameters } from './parameters.ts';
 import type { ProductCategories } from './product-categories.ts';
+import { QueryGate } from './query-gate.ts';
+import { sendItems } from './send-items.ts';
 import { readTime, readWindow } from './time.ts';
+import { Version1Log } from './version1-log.ts';
+import { registerVersion1Routes } from './version1-routes.ts';
 
 export interface AuditRoutesDeps {
   readonly audit: AuditStore;
@@ -20,9 +23,6 @@ export interface AuditRoutesDeps {
 }
 
 const LIMIT = { min: 1, max: 1000, otherwise: 100 };
-/** Queries at a time: each may hold a page in memory. */
-const CONCURRENCY = 8;
-const MAX_WAITING = 256;
 
 const CONTROLS = ['since', 'before', 'direction', 'limit', 'cursor'];
 const KNOWN = {
@@ -36,7 +36,9 @@ type OfTenant = { account_id: string } | { organization_id: string };
 
 /** `/accounts/:account_id/logs/audit` and `/organizations/:organization_id/logs/audit`. */
 export function registerAuditRoutes(app: FastifyInstance, deps: AuditRoutesDeps): void {
-  const queries = new AuditQueries(deps);
+  const gate = new QueryGate();
+  const queries = new AuditQueries(deps, gate);
+  registerVersion1Routes(app, new Version1Log(deps.audit, gate));
   const tenants = [
     '/accounts/:account_id/logs/audit',
     '/organizations/:organization_id/logs/audit',
@@ -63,7 +65,7 @@ function tenantOf(request: FastifyRequest<{ Params: OfTenant }>): Tenant {
     'account_id' in params
       ? { kind: 'account', id: params.account_id }
       : { kind: 'organization', id: params.organization_id };
-  authorize(request, tenant.id, 'Audit Logs Read', 'Account Settings Read');
+  authorize(request, tenant.id, ...AUDIT_READERS);
   return tenant;
 }
 
@@ -71,10 +73,11 @@ class AuditQueries {
   readonly #audit: AuditStore;
   readonly #cursors: Cursors;
   readonly #categories: ProductCategories;
-  readonly #queue = new PQueue({ concurrency: CONCURRENCY });
+  readonly #gate: QueryGate;
 
-  constructor({ audit, secretKey, productCategories }: AuditRoutesDeps) {
+  constructor({ audit, secretKey, productCategories }: AuditRoutesDeps, gate: QueryGate) {
     this.#audit = audit;
+    this.#gate = gate;
     this.#cursors = new Cursors(secretKey);
     this.#categories = productCategories;
   }
@@ -95,7 +98,7 @@ class AuditQueries {
     const timeMicros = readTime('action_time', parameters.required('action_time'));
     // Checked before anything is looked up.
     this.#readQuery(parameters, { tenant, filters: [] }, { withCursor: false });
-    const entry = await this.#run(() => this.#audit.find(tenant, id, timeMicros));
+    const entry = await this.#gate.run(() => this.#audit.find(tenant, id, timeMicros));
     if (entry === undefined) {
       const message = 'no entry with this id at action_time: check both, and the account';
       const history_status: History['status'] = 'unavailable';
@@ -104,7 +107,7 @@ class AuditQueries {
     }
     const { status: history_status, filters } = historyOf(entry);
     const query = this.#readQuery(parameters, { tenant, filters });
-    if (history_status === 'unavailable') return send(reply, [], { count: 0, history_status });
+    if (history_status === 'unavailable') return sendItems(reply, [], { count: 0, history_status });
     return this.#answer(reply, query, { history_status });
   }
 
@@ -125,22 +128,15 @@ class AuditQueries {
   }
 
   async #answer(reply: FastifyReply, query: AuditQuery, info: object): Promise<FastifyReply> {
-    const { entries, next } = await this.#run(() => this.#audit.query(query));
+    const { entries, next } = await this.#gate.run(() => this.#audit.query(query));
     const cursor = next === undefined ? '' : this.#cursors.write(next, query);
     const items = entries.map(itemOf);
     // SDKs before version 5 follow the first form, later ones the second.
-    return send(reply, items, { count: items.length, ...info, cursor, cursors: { after: cursor } });
+    return sendItems(reply, items, {
+      count: items.length,
+      ...info,
+      cursor,
+      cursors: { after: cursor },
+    });
   }
-
-  async #run<Result>(work: () => Promise<Result>): Promise<Result> {
-    if (this.#queue.size < MAX_WAITING) return this.#queue.add(work);
-    const message = 'too many queries of audit logs at once: try again in a moment';
-    throw new ApiError(429, [{ code: CODE.unavailable, message }]);
-  }
-}
-
-/** The envelope around items that are JSON already. */
-function send(reply: FastifyReply, items: readonly string[], info: object): FastifyReply {
-  const text = `{"success":true,"errors":[],"messages":[],"result":[${items.join(',')}],"result_info":${JSON.stringify(info)}}`;
-  return reply.header('content-type', 'application/json; charset=utf-8').send(text);
 }

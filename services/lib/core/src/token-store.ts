@@ -5,6 +5,7 @@ export const PERMISSIONS = [
   'Audit Logs Read',
   'Audit Logs Write',
   'Account Settings Read',
+  'Account Settings Write',
 ] as const;
 export type Permission = (typeof PERMISSIONS)[number];
 
