@@ -21,6 +21,8 @@ export interface Run {
   /** `destination_conf` of every job. */
   readonly conf: string;
   readonly fileRoot: string;
+  /** The live lane is at the end of the log already: the jobs are behind, and served by the catch-up lane. */
+  readonly isBacklog?: boolean;
 }
 
 export interface RunResult {
@@ -42,10 +44,18 @@ const log = await openBenchLog(run.place);
 const file = join(run.place.folder, `state-${process.pid}.db`);
 const stores = await openSqliteStores({ file, secretKey: randomBytes(32), clock, logger });
 
+const bounds = await log.bounds();
 const start = {
   topic: log.topic,
-  offsets: new Map((await log.bounds()).map((bounds) => [bounds.partition, bounds.start])),
+  offsets: new Map(bounds.map((of) => [of.partition, of.start])),
 };
+if (run.isBacklog) {
+  for (const { partition, end } of bounds) {
+    const { topic } = log;
+    const claim = { topic, partition, owner: 'bench', heldEpoch: undefined, logStart: end };
+    await stores.progress.claim(claim);
+  }
+}
 for (const account of eventSource(load).accounts) {
   const spec = {
     name: 'bench',

@@ -1,6 +1,6 @@
 /**
- * `npm run bench [-- --events N] [--only stages|embedded|kafka]`: stages of the hot path, and whole runs from
- * a filled log to a destination. Prints one table; a benchmark reports, it does not judge.
+ * `npm run bench [-- --events N] [--only stages|embedded|backlog|kafka]`: stages of the hot path, whole runs from
+ * a filled log to a destination, and a job that has ten times as many events behind it. Prints one table; a benchmark reports, it does not judge.
  */
 import { spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
@@ -24,6 +24,7 @@ const { values } = parseArgs({
 const EVENTS = Number(values.events);
 const LEVELS = [6, 1] as const;
 const MANY_ACCOUNTS = 100;
+const BACKLOG_EVENTS = 10 * EVENTS;
 
 const folder = mkdtempSync(join(tmpdir(), 'trailpush-bench-'));
 const fileRoot = join(folder, 'files');
@@ -88,8 +89,18 @@ function runRow(name: string, load: Load, result: RunResult): Row {
   ];
 }
 
+interface RunsOptions {
+  readonly load: Load;
+  readonly place: LogPlace;
+  readonly conf: string;
+  readonly isBacklog?: boolean;
+}
+
 /** Fills one log and delivers it at each gzip level. */
-async function runs(name: string, load: Load, place: LogPlace, conf: string): Promise<Row[]> {
+async function runs(
+  name: string,
+  { load, place, conf, isBacklog = false }: RunsOptions,
+): Promise<Row[]> {
   const accounts = load.accounts === 1 ? '1 account' : `${load.accounts} accounts, a job each`;
   say(`filling for ${name}, ${accounts}`);
   await child('fill.ts', JSON.stringify(load), JSON.stringify(place));
@@ -102,6 +113,7 @@ async function runs(name: string, load: Load, place: LogPlace, conf: string): Pr
       gzipLevel,
       conf: conf.replace('LEVEL', String(gzipLevel)),
       fileRoot,
+      isBacklog,
     };
     const result = JSON.parse(await child('deliver.ts', JSON.stringify(run))) as RunResult;
     rows.push(runRow(`${name}, ${accounts}, gzip ${gzipLevel}`, load, result));
@@ -114,10 +126,18 @@ async function embedded(): Promise<Row[]> {
   for (const accounts of [1, MANY_ACCOUNTS]) {
     const place = { folder: join(folder, `log-${accounts}`), brokers: [], topic: 'audit.events' };
     const conf = `file://level-LEVEL-${accounts}/{DATE}`;
-    rows.push(...(await runs('embedded log -> file', { events: EVENTS, accounts }, place, conf)));
+    const load = { events: EVENTS, accounts };
+    rows.push(...(await runs('embedded log -> file', { load, place, conf })));
     rmSync(place.folder, { recursive: true });
   }
   return rows;
+}
+
+async function backlog(): Promise<Row[]> {
+  const place = { folder: join(folder, 'log-backlog'), brokers: [], topic: 'audit.events' };
+  const load = { events: BACKLOG_EVENTS, accounts: 1 };
+  const conf = 'file://backlog-LEVEL/{DATE}';
+  return runs('backlog, embedded log -> file', { load, place, conf, isBacklog: true });
 }
 
 async function kafka(): Promise<Row[]> {
@@ -142,7 +162,8 @@ async function kafka(): Promise<Row[]> {
         topic: `bench-${Date.now()}`,
       };
       const conf = `s3://${bucket}/level-LEVEL-${accounts}/{DATE}?${query}`;
-      rows.push(...(await runs('Kafka -> S3', { events: EVENTS, accounts }, place, conf)));
+      const load = { events: EVENTS, accounts };
+      rows.push(...(await runs('Kafka -> S3', { load, place, conf })));
     }
     return rows;
   } finally {
@@ -151,7 +172,7 @@ async function kafka(): Promise<Row[]> {
 }
 
 try {
-  const parts = { stages, embedded, kafka };
+  const parts = { stages, embedded, backlog, kafka };
   const rows: Row[] = [];
   for (const [name, part] of Object.entries(parts)) {
     if (values.only === '' || values.only === name) rows.push(...(await part()));
