@@ -22,7 +22,8 @@ interface Stored extends AuditPlace {
 
 /** The audit store as its contract says it, in the plainest way. */
 export class MemoryAuditStore implements AuditStore {
-  readonly #events: Stored[] = [];
+  #events: Stored[] = [];
+  #lastSequence = 0;
   readonly #ids = new Set<string>();
   readonly #positions = new Map<string, IndexPosition>();
   readonly #deadLetters: (IndexDeadLetter & { topic: string; partition: number })[] = [];
@@ -37,13 +38,7 @@ export class MemoryAuditStore implements AuditStore {
     const place = `${topic} ${partition}`;
     if (this.#positions.get(place)?.next !== batch.from) return 'stale';
     this.#positions.set(place, batch.to);
-    const before = this.#events.length;
-    for (const entry of batch.entries) {
-      const name = `${entry.tenant.kind} ${entry.tenant.id} ${monthOf(entry)} ${entry.id}`;
-      if (this.#ids.has(name)) continue;
-      this.#ids.add(name);
-      this.#events.push({ entry, timeMicros: entry.timeMicros, sequence: this.#events.length });
-    }
+    const stored = this.add(batch.entries);
     for (const letter of batch.deadLetters) {
       const isKnown = this.#deadLetters.some(
         (known) => known.topic === topic && isSameRecord(known, letter, partition),
@@ -51,7 +46,29 @@ export class MemoryAuditStore implements AuditStore {
       if (!isKnown) this.#deadLetters.push({ ...letter, topic, partition });
     }
     if (batch.gap) this.#gaps.push({ ...batch.gap, topic, partition });
-    return { stored: this.#events.length - before };
+    return { stored };
+  }
+
+  get entries(): readonly AuditEntry[] {
+    return this.#events.map(({ entry }) => entry);
+  }
+
+  /** Stores those that are not known; their number. */
+  add(entries: readonly AuditEntry[]): number {
+    const before = this.#events.length;
+    for (const entry of entries) {
+      if (this.#ids.has(nameOf(entry))) continue;
+      this.#ids.add(nameOf(entry));
+      this.#lastSequence += 1;
+      const { timeMicros } = entry;
+      this.#events.push({ entry, timeMicros, sequence: this.#lastSequence });
+    }
+    return this.#events.length - before;
+  }
+
+  remove(entries: ReadonlySet<AuditEntry>): void {
+    this.#events = this.#events.filter(({ entry }) => !entries.has(entry));
+    for (const entry of entries) this.#ids.delete(nameOf(entry));
   }
 
   #find(query: AuditQuery): Stored[] {
@@ -94,7 +111,7 @@ export class MemoryAuditStore implements AuditStore {
     places: readonly AuditPlace[],
   ): Promise<readonly AuditEntry[]> {
     return places.flatMap(({ sequence }) => {
-      const entry = this.#events[sequence]?.entry;
+      const entry = this.#events.find((of) => of.sequence === sequence)?.entry;
       return entry && isSameTenant(entry.tenant, tenant) ? [entry] : [];
     });
   }
@@ -126,6 +143,11 @@ export class MemoryAuditStore implements AuditStore {
 
 function isSameTenant(a: Tenant, b: Tenant): boolean {
   return a.kind === b.kind && a.id === b.id;
+}
+
+/** Ids are unique within a month. */
+function nameOf(entry: AuditEntry): string {
+  return `${entry.tenant.kind} ${entry.tenant.id} ${monthOf(entry)} ${entry.id}`;
 }
 
 function isSameRecord(

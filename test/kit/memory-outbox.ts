@@ -21,13 +21,22 @@ export class MemoryOutbox {
     if (trail.challenge !== undefined && this.#spent.has(trail.challenge.id)) {
       throw new ChallengeSpentError(`challenge ${trail.challenge.id} was used before`);
     }
+    this.checkRoom();
+  }
+
+  checkRoom(): void {
     if (this.#entries.length >= MAX_OUTBOX_ENTRIES) throw new OutboxFullError('it is full');
   }
 
   store(trail: ChangeTrail | undefined, change: JobTransition): void {
     if (trail === undefined) return;
     if (trail.challenge !== undefined) this.#spent.add(trail.challenge.id);
-    this.#entries.push({ id: ++this.#lastId, line: trail.describe(change), leasedUntilMs: 0 });
+    this.put(trail.describe(change));
+  }
+
+  /** What is told besides changes of jobs. */
+  put(line: string): void {
+    this.#entries.push({ id: ++this.#lastId, line, leasedUntilMs: 0 });
   }
 
   /** For one process, by its own clock. */

@@ -12,6 +12,7 @@ import {
 import type { Kysely, Transaction } from 'kysely';
 
 import type { Database } from './database.ts';
+import type { RetentionTables } from './audit/retention-schema.ts';
 import type { Tables } from './schema.ts';
 
 /**
@@ -63,21 +64,30 @@ async function countEntries(database: Kysely<Tables>): Promise<number> {
   return entries;
 }
 
-/** The outbox in SQL. */
-export class SqlOutbox implements Outbox {
-  readonly #database: Database<Tables>;
-  readonly #clock: Clock;
+/** The same columns, for events about jobs and for those about retention. */
+type OutboxTables = Pick<Tables, 'outbox'> & Pick<RetentionTables, 'audit_outbox'>;
 
-  constructor(database: Database<Tables>, clock: Clock) {
-    this.#database = database;
+/** An outbox in SQL. */
+export class SqlOutbox implements Outbox {
+  readonly #database: Database<OutboxTables>;
+  readonly #clock: Clock;
+  readonly #table: keyof OutboxTables;
+
+  constructor(
+    database: Database<Tables> | Database<RetentionTables>,
+    clock: Clock,
+    table: keyof OutboxTables,
+  ) {
+    this.#database = database as unknown as Database<OutboxTables>;
     this.#clock = clock;
+    this.#table = table;
   }
 
   take(limit: number, leaseMs: number): Promise<readonly OutboxEntry[]> {
     const nowMs = this.#clock.now();
     return this.#database.write(async (transaction) => {
       const entries = await transaction
-        .selectFrom('outbox')
+        .selectFrom(this.#table)
         .select(['id', 'line', 'leased_until_ms'])
         .orderBy('id')
         .limit(limit)
@@ -85,7 +95,7 @@ export class SqlOutbox implements Outbox {
         .execute();
       if (entries.some((entry) => entry.leased_until_ms > nowMs) || entries.length === 0) return [];
       await transaction
-        .updateTable('outbox')
+        .updateTable(this.#table)
         .set({ leased_until_ms: nowMs + leaseMs })
         .where(
           'id',
@@ -100,7 +110,7 @@ export class SqlOutbox implements Outbox {
   async remove(ids: readonly number[]): Promise<void> {
     if (ids.length === 0) return;
     await this.#database.write((transaction) =>
-      transaction.deleteFrom('outbox').where('id', 'in', ids).execute(),
+      transaction.deleteFrom(this.#table).where('id', 'in', ids).execute(),
     );
   }
 
@@ -108,7 +118,7 @@ export class SqlOutbox implements Outbox {
     if (ids.length === 0) return;
     await this.#database.write((transaction) =>
       transaction
-        .updateTable('outbox')
+        .updateTable(this.#table)
         .set({ leased_until_ms: 0 })
         .where('id', 'in', ids)
         .execute(),
@@ -116,6 +126,12 @@ export class SqlOutbox implements Outbox {
   }
 
   count(): Promise<number> {
-    return this.#database.read(countEntries);
+    return this.#database.read(async (database) => {
+      const { entries } = await database
+        .selectFrom(this.#table)
+        .select((eb) => eb.fn.countAll<number>().as('entries'))
+        .executeTakeFirstOrThrow();
+      return entries;
+    });
   }
 }

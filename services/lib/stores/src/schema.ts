@@ -241,7 +241,7 @@ interface TokensTable {
 }
 
 /** Audit events about what was changed here, until the log has them. */
-interface OutboxTable {
+export interface OutboxTable {
   id: Generated<number>;
   /** In the shape of the audit API's item. */
   line: string;

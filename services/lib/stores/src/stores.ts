@@ -128,7 +128,7 @@ async function openStores(
     tokens: new SqlTokenStore(database, clock),
     replays: new SqlReplayStore({ database, box, changes, clock }),
     topics: new SqlTopicStore({ database, clock }),
-    outbox: new SqlOutbox(database, clock),
+    outbox: new SqlOutbox(database, clock, 'outbox'),
     jobHealth: new SqlHealthStore(database, clock),
     ping: () => database.ping(),
     health: () => database.health(),

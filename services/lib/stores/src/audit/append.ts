@@ -13,6 +13,18 @@ export async function appendBatch(
 ): Promise<{ stored: number } | 'stale' | 'month missing'> {
   const { batch, events, seenAtMs } = of;
   if (!(await movePosition(transaction, batch))) return 'stale';
+  const stored = await storeEvents(transaction, engine, events);
+  if (stored === 'month missing') return stored;
+  await saveLosses(transaction, batch, seenAtMs);
+  return { stored };
+}
+
+/** Stores those that are not known. Resolves to their number. */
+export async function storeEvents(
+  transaction: Transaction<AuditTables>,
+  engine: AuditEngine,
+  events: readonly NewEvent[],
+): Promise<number | 'month missing'> {
   const months = byMonth(events);
   if (!(await holdMonths(transaction, [...months.keys()]))) return 'month missing';
   let stored = 0;
@@ -21,8 +33,7 @@ export async function appendBatch(
     if (fresh.length > 0) await engine.insert(asAny(transaction), month, fresh);
     stored += fresh.length;
   }
-  await saveLosses(transaction, batch, seenAtMs);
-  return { stored };
+  return stored;
 }
 
 function asAny(database: Kysely<AuditTables>): Kysely<never> {

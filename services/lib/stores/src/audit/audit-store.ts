@@ -10,21 +10,20 @@ import type {
   IndexPosition,
   Tenant,
 } from '@trailpush/core';
-import { StoreUnavailableError } from '@trailpush/core';
 import type { Kysely } from 'kysely';
 
 import type { Database } from '../database.ts';
 import { appendBatch } from './append.ts';
 import type { AuditEngine, NewEvent } from './engine.ts';
-import { byMonth, monthOf, type Month } from './months.ts';
+import { writeEvents } from './making-months.ts';
+import { monthOf, type Month } from './months.ts';
 import type { AuditTables } from './schema.ts';
 import { readEvents, searchEvents } from './search.ts';
-import { nameOf, Tenants } from './tenants.ts';
+import { nameOf, type Tenants } from './tenants.ts';
+import { readWhole, RemovedMeanwhileError } from './whole-read.ts';
 
 /** A page holds at most so much text, or one event that is larger. */
 const MAX_PAGE_BYTES = 16 * 1024 * 1024;
-/** How often a month is made again that was dropped before a batch could be stored. */
-const MAX_TRIES = 5;
 /** `find` looks around the time by so much: clients may have cut its fraction off. */
 const FIND_WITHIN_MICROS = 1_000_000;
 
@@ -35,11 +34,16 @@ export class SqlAuditStore implements AuditStore {
   readonly #clock: Clock;
   readonly #tenants: Tenants;
 
-  constructor(options: { database: Database<AuditTables>; engine: AuditEngine; clock: Clock }) {
+  constructor(options: {
+    database: Database<AuditTables>;
+    engine: AuditEngine;
+    clock: Clock;
+    tenants: Tenants;
+  }) {
     this.#database = options.database;
     this.#engine = options.engine;
     this.#clock = options.clock;
-    this.#tenants = new Tenants(options.database);
+    this.#tenants = options.tenants;
   }
 
   async position(topic: string, partition: number): Promise<IndexPosition | undefined> {
@@ -63,33 +67,23 @@ export class SqlAuditStore implements AuditStore {
       const tenant = numbers.get(nameOf(entry.tenant)) ?? 0;
       return { tenant, timeMicros: entry.timeMicros, entry };
     });
-    const months = [...byMonth(events).keys()];
     const seenAtMs = this.#clock.now();
-    for (let tries = 1; tries <= MAX_TRIES; tries += 1) {
-      try {
-        return await this.#database.write(async (transaction) => {
-          const result = await appendBatch(transaction, this.#engine, { batch, events, seenAtMs });
-          // Undoes the position.
-          if (result === 'month missing') throw new MonthMissingError();
-          return result;
-        });
-      } catch (error) {
-        if (!(error instanceof MonthMissingError)) throw error;
-        for (const month of months) await this.#makeMonth(month);
-      }
-    }
-    throw new StoreUnavailableError('months of the audit store are dropped as fast as they fill');
+    return writeEvents(this.#database, this.#engine, events, (transaction) =>
+      appendBatch(transaction, this.#engine, { batch, events, seenAtMs }),
+    );
   }
 
   async query(query: AuditQuery): Promise<AuditPage> {
     const tenant = await this.#tenants.find(query.tenant);
     if (tenant === undefined) return { entries: [], next: undefined };
-    return this.#database.read(async (kysely) => {
+    return readWhole(this.#database, this.#engine, async (kysely) => {
       const months = await readMonths(kysely);
       const found = { query, tenant, months, count: query.limit + 1 };
       const all = await searchEvents(kysely, this.#engine, found);
       const hits = pageOf(all, query.limit);
       const entries = await readEvents(kysely, this.#engine, { query, tenant, hits });
+      // A page that ends early would look like the end of the log to those who page.
+      if (entries.length < hits.length) throw new RemovedMeanwhileError();
       const last = hits.at(-1);
       const next = hits.length < all.length && last !== undefined ? last : undefined;
       return { entries, next };
@@ -99,7 +93,7 @@ export class SqlAuditStore implements AuditStore {
   async locate(query: AuditQuery): Promise<readonly AuditHit[]> {
     const tenant = await this.#tenants.find(query.tenant);
     if (tenant === undefined) return [];
-    return this.#database.read(async (kysely) => {
+    return readWhole(this.#database, this.#engine, async (kysely) => {
       const months = await readMonths(kysely);
       return searchEvents(kysely, this.#engine, { query, tenant, months, count: query.limit });
     });
@@ -111,7 +105,7 @@ export class SqlAuditStore implements AuditStore {
   ): Promise<readonly AuditEntry[]> {
     const tenant = await this.#tenants.find(query.tenant);
     if (tenant === undefined) return [];
-    return this.#database.read(async (kysely) => {
+    return readWhole(this.#database, this.#engine, async (kysely) => {
       const months = new Set(await readMonths(kysely));
       const hits = places.filter(({ timeMicros }) => months.has(monthOf(timeMicros)));
       return readEvents(kysely, this.#engine, { query, tenant, hits });
@@ -174,22 +168,7 @@ export class SqlAuditStore implements AuditStore {
       reason,
     }));
   }
-
-  /** Processes that make the same month wait for one another at its row. */
-  async #makeMonth(month: Month): Promise<void> {
-    await this.#database.write(async (transaction) => {
-      const { numInsertedOrUpdatedRows } = await transaction
-        .insertInto('audit_months')
-        .values({ month })
-        .onConflict((conflict) => conflict.doNothing())
-        .executeTakeFirstOrThrow();
-      if (numInsertedOrUpdatedRows !== 1n) return;
-      await this.#engine.createMonth(transaction as unknown as Kysely<never>, month);
-    });
-  }
 }
-
-class MonthMissingError extends Error {}
 
 async function readMonths(kysely: Kysely<AuditTables>): Promise<Month[]> {
   const rows = await kysely.selectFrom('audit_months').select('month').execute();

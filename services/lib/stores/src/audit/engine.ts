@@ -31,6 +31,10 @@ export interface AuditEngine extends Engine {
   /** Pairs as a table to select `tenant` and `id` from. */
   idRows(pairs: readonly (readonly (number | string)[])[]): RawBuilder<unknown>;
   createMonth(transaction: Kysely<never>, month: Month): Promise<void>;
+  /** Waits a moment at most for those who are reading. @throws StoreUnavailableError */
+  dropMonth(transaction: Kysely<never>, month: Month): Promise<void>;
+  /** Whether a statement failed since its month was dropped. */
+  isMonthGone(error: unknown): boolean;
   /** Of one month, and not stored yet. */
   insert(transaction: Kysely<never>, month: Month, events: readonly NewEvent[]): Promise<void>;
   /** The range that these months cover, in their order: what is looked at first comes first. */

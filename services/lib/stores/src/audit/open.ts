@@ -1,4 +1,10 @@
-import { Secret, type AuditStore, type Clock, type Logger } from '@trailpush/core';
+import {
+  Secret,
+  type AuditRetention,
+  type AuditStore,
+  type Clock,
+  type Logger,
+} from '@trailpush/core';
 import { PostgresDialect } from 'kysely';
 
 import { Database } from '../database.ts';
@@ -6,15 +12,21 @@ import { migrateTo } from '../migrations/index.ts';
 import { postgresConflict } from '../postgres-faults.ts';
 import { openPostgresPool, postgresConfig } from '../postgres-pool.ts';
 import { SqliteDialect } from '../sqlite-dialect.ts';
+import { SqlAuditRetention } from './audit-retention.ts';
 import { SqlAuditStore } from './audit-store.ts';
 import type { AuditEngine } from './engine.ts';
 import { createAudit } from './migrations/0001-audit.ts';
+import { createRetention } from './migrations/0004-retention.ts';
 import { postgresAudit } from './postgres-engine.ts';
 import type { AuditTables } from './schema.ts';
 import { sqliteAudit } from './sqlite-engine.ts';
+import { Tenants } from './tenants.ts';
 
 /** In order of name. One that was released never changes: add the next. */
-const MIGRATIONS = { '0001_audit': { up: createAudit } };
+const MIGRATIONS = {
+  '0001_audit': { up: createAudit },
+  '0004_retention': { up: createRetention },
+};
 
 /**
  * Every query knows which index it wants, and tables are too large for anything else: without these, a
@@ -24,6 +36,7 @@ const PLANNER = '-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoi
 
 export interface OpenAuditStore {
   readonly store: AuditStore;
+  readonly retention: AuditRetention;
   /** Undefined while all is well, else one sentence for `/readyz`. */
   health(): string | undefined;
   close(): Promise<void>;
@@ -78,8 +91,10 @@ async function open(engine: AuditEngine, clock: Clock): Promise<OpenAuditStore> 
     await database.close();
     throw error;
   }
+  const shared = { database, engine, clock, tenants: new Tenants(database) };
   return {
-    store: new SqlAuditStore({ database, engine, clock }),
+    store: new SqlAuditStore(shared),
+    retention: new SqlAuditRetention(shared),
     health: () => database.health(),
     close: () => database.close(),
   };

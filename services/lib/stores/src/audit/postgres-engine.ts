@@ -1,15 +1,18 @@
 import { sql, type Kysely, type RawBuilder } from 'kysely';
+import pg from 'pg';
 
 import { BulkRows } from '../bulk.ts';
 import type { AuditEngine, NewEvent, Part } from './engine.ts';
 import { monthName, startOf, type Month } from './months.ts';
-import { createPostgresMonth } from './postgres-months.ts';
+import { createPostgresMonth, dropPostgresMonth } from './postgres-months.ts';
 import { rowOf } from './rows.ts';
 import { EVENT_COLUMNS } from './schema.ts';
 import { termsOf } from './terms.ts';
 
 /** Months in one statement: few at first, as most queries end there, then ever more. */
 const MONTHS_AT_ONCE = [1, 1, 2, 4, 8, 16] as const;
+
+const UNDEFINED_TABLE = '42P01';
 
 /** Partitions of one table; terms in a GIN index. */
 export const postgresAudit: Omit<AuditEngine, 'dialect' | 'conflict' | 'stalled'> = {
@@ -25,6 +28,8 @@ export const postgresAudit: Omit<AuditEngine, 'dialect' | 'conflict' | 'stalled'
     from json_array_elements(${JSON.stringify(pairs)}::json)
   )`,
   createMonth: createPostgresMonth,
+  dropMonth: dropPostgresMonth,
+  isMonthGone: (error) => error instanceof pg.DatabaseError && error.code === UNDEFINED_TABLE,
   insert,
   partsOf,
   encodeText,

@@ -41,3 +41,11 @@ export async function createPostgresMonth(database: Kysely<never>, month: Month)
   ];
   for (const statement of statements) await statement.execute(database);
 }
+
+/** While it waits for who is reading, all others wait behind it: it gives up soon. */
+const DROP_PATIENCE_MS = 2000;
+
+export async function dropPostgresMonth(database: Kysely<never>, month: Month): Promise<void> {
+  await sql`set local lock_timeout = ${sql.lit(DROP_PATIENCE_MS)}`.execute(database);
+  await sql`drop table ${sql.table(`audit_events_${monthName(month)}`)}`.execute(database);
+}

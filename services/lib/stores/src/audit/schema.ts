@@ -1,11 +1,13 @@
 import { AUDIT_BODIES, AUDIT_TEXTS } from '@trailpush/core';
 import type { Generated } from 'kysely';
 
+import type { RetentionTables } from './retention-schema.ts';
+
 /**
  * The tables of the audit store besides its events. Those lie in one table a month with
  * `EVENT_COLUMNS`: `audit_events_202605`, in PostgreSQL a partition of `audit_events`.
  */
-export interface AuditTables {
+export interface AuditTables extends RetentionTables {
   audit_tenants: TenantsTable;
   audit_months: MonthsTable;
   audit_positions: PositionsTable;

@@ -1,11 +1,12 @@
 import { sql, type Kysely, type RawBuilder } from 'kysely';
 
 import { BulkRows } from '../bulk.ts';
+import { SqliteStatementError } from '../sqlite-faults.ts';
 import type { AuditEngine, NewEvent } from './engine.ts';
 import { monthName, startOf, type Month } from './months.ts';
 import { rowOf } from './rows.ts';
 import { EVENT_COLUMNS } from './schema.ts';
-import { createSqliteMonth, termsTable, wordOf } from './sqlite-months.ts';
+import { createSqliteMonth, dropSqliteMonth, termsTable, wordOf } from './sqlite-months.ts';
 import { termsOf } from './terms.ts';
 
 /** One table a month, and one of its terms. */
@@ -19,6 +20,9 @@ export const sqliteAudit: Omit<AuditEngine, 'dialect' | 'conflict' | 'stalled'> 
     select value ->> 0 as tenant, value ->> 1 as id from json_each(${JSON.stringify(pairs)})
   )`,
   createMonth: createSqliteMonth,
+  dropMonth: dropSqliteMonth,
+  isMonthGone: (error) =>
+    error instanceof SqliteStatementError && error.message.startsWith('no such table: '),
   insert,
   partsOf: (months, range) =>
     months.map((month) => ({

@@ -31,6 +31,12 @@ export async function createSqliteMonth(database: Kysely<never>, month: Month): 
   for (const statement of statements) await statement.execute(database);
 }
 
+/** The file stays as large as it was: its pages are used again. */
+export async function dropSqliteMonth(database: Kysely<never>, month: Month): Promise<void> {
+  await sql`drop table ${termsTable(month)}`.execute(database);
+  await sql`drop table ${sql.table(`audit_events_${monthName(month)}`)}`.execute(database);
+}
+
 export function termsTable(month: Month): RawBuilder<unknown> {
   return sql.table(`audit_terms_${monthName(month)}`);
 }
