@@ -34,6 +34,12 @@ describe('stores contract: memory', () => {
             ping: async () => undefined,
             health: () => undefined,
             close: async () => undefined,
+            get digests(): never {
+              throw new Error('the double keeps no digests');
+            },
+            get digestKeys(): never {
+              throw new Error('the double keeps no keys');
+            },
           };
         },
         contents: async () => Buffer.alloc(0),

@@ -20,6 +20,7 @@ import { Telemetry } from './telemetry.ts';
 import { Uploads } from './uploads.ts';
 
 export { Batcher, GROUP_ID } from './batcher.ts';
+export { DigestWriter, type DigestTarget } from './digest-writer.ts';
 export { Notifier } from './notifier.ts';
 export type { OpenDestination } from './job-set.ts';
 

@@ -31,6 +31,7 @@ import {
 import type { Stores } from '@trailpush/stores';
 import { openAuditStore, openIndexer, readProductCategories } from './audit.ts';
 import { destinationConfs } from './destination-confs.ts';
+import { openDigestWriter } from './digest-writer.ts';
 import {
   destinationPolicy,
   openEvents,
@@ -86,7 +87,10 @@ export async function runServices(
     lifecycle.listen();
     const relay = openRelay(world);
     const batcher = names.includes('batcher') ? openBatcher(world) : undefined;
-    if (names.includes('batcher')) openNotifier(world);
+    if (names.includes('batcher')) {
+      openNotifier(world);
+      openDigestWriter(world);
+    }
     const indexer =
       names.includes('indexer') && audit ? openIndexer({ ...world, audit }) : undefined;
     // First the port: when it is taken, nothing has been claimed from others. And while the batcher

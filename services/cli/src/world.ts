@@ -85,8 +85,11 @@ export async function openLog(base: Base): Promise<RecordLog> {
 export async function openStores(base: Base, secrets: ProgramSecrets): Promise<Stores> {
   const { config, clock, logger, lifecycle, readiness } = base;
   const secretKey = Buffer.from(secrets.secretKey.reveal(), 'base64');
-  const { ledgerMaxAgeMs } = config;
-  const common = { secretKey, clock, logger: logger.child({ part: 'stores' }), ledgerMaxAgeMs };
+  const { ledgerMaxAgeMs, digestIntervalMs } = config;
+  const common = {
+    ...{ secretKey, clock, logger: logger.child({ part: 'stores' }), ledgerMaxAgeMs },
+    makesDigests: digestIntervalMs > 0,
+  };
   const stores = config.databaseUrl
     ? await openPostgresStores({ ...common, url: config.databaseUrl })
     : await openSqliteStores({ ...common, file: join(config.dataFolder, 'state.db') });

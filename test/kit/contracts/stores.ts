@@ -4,6 +4,7 @@ import { claimContract, fenceContract } from './stores/claims.ts';
 import { cutContract } from './stores/cuts.ts';
 import { jobContract, jobPlaceContract } from './stores/jobs.ts';
 import { deadLetterListContract } from './stores/dead-letters.ts';
+import { digestContract } from './stores/digests.ts';
 import { lossContract } from './stores/losses.ts';
 import { modelContract } from './stores/model.ts';
 import { pinContract } from './stores/pins.ts';
@@ -37,6 +38,7 @@ export function storesContract(name: string, harness: StoresHarness): void {
     confirmContract(suite);
     lossContract(suite);
     deadLetterListContract(suite);
+    digestContract(suite);
     cutContract(suite);
     splitContract(suite);
     healthContract(suite);

@@ -5,6 +5,7 @@ export * from './clock.ts';
 export * from './dataset.ts';
 export * from './dead-letters.ts';
 export * from './destination.ts';
+export * from './digest.ts';
 export * from './errors.ts';
 export * from './health.ts';
 export * from './job.ts';

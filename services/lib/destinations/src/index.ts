@@ -1,4 +1,6 @@
 export { type Cidr, parseCidrs } from './address.ts';
+export { digestBuilder } from './evidence/digest-file.ts';
+export { digestKey, digestPlace, putDigest } from './evidence/digest-place.ts';
 export type { DestinationDeps, DestinationKind, OpenableDestination } from './kind.ts';
 export { objectKey } from './object-key.ts';
 export { openDestination } from './open-destination.ts';

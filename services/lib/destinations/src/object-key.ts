@@ -57,14 +57,18 @@ export function objectKey(pathTemplate: string, minTimestampMs: number, name: st
   return `${path}/${name}`;
 }
 
-/**
- * The key of the probe: below the part of the path that has no macro, so that it is always the same
- * object, replaced and never removed (credentials may only allow to write). Query engines skip names
- * that begin with an underscore.
- */
-export function probeKey(pathTemplate: string): string {
+/** The part of a path before its first macro: where everything of a job lies, whenever it was written. */
+export function fixedFolder(pathTemplate: string): string {
   const segments = pathTemplate.split('/');
   const macro = segments.findIndex((segment) => segment.includes('{'));
-  const fixed = macro === -1 ? segments : segments.slice(0, macro);
-  return [...fixed, '_trailpush', 'test.txt.gz'].filter((segment) => segment !== '').join('/');
+  return (macro === -1 ? segments : segments.slice(0, macro)).join('/');
+}
+
+/**
+ * The key of the probe: always the same object, replaced and never removed (credentials may only allow to
+ * write). Query engines skip names that begin with an underscore.
+ */
+export function probeKey(pathTemplate: string): string {
+  const folder = fixedFolder(pathTemplate);
+  return `${folder === '' ? '' : `${folder}/`}_trailpush/test.txt.gz`;
 }

@@ -42,6 +42,8 @@ export interface Config {
   readonly maxRecordBytes: number;
   /** Older entries of the object ledger are removed. */
   readonly ledgerMaxAgeMs: number;
+  /** How often each job gets a digest of what was delivered; 0: never. */
+  readonly digestIntervalMs: number;
   readonly relaxLimits: boolean;
   /** Whether customers must prove that they can read where Logpush asks for it. */
   readonly requireOwnership: boolean;
@@ -120,6 +122,7 @@ function toConfig(settings: Settings): Config {
     memoryBudgetBytes,
     maxRecordBytes,
     ledgerMaxAgeMs: settings.TRAILPUSH_LEDGER_DAYS * 86_400_000,
+    digestIntervalMs: settings.TRAILPUSH_DIGEST_SECONDS * 1000,
     relaxLimits: settings.TRAILPUSH_RELAX_LIMITS,
     requireOwnership: settings.TRAILPUSH_REQUIRE_OWNERSHIP,
     apiRateLimit: settings.TRAILPUSH_API_RATE_LIMIT,

@@ -152,6 +152,17 @@ function createServingMetrics(registry: Registry) {
   };
 }
 
+function createDigestMetrics(registry: Registry) {
+  return {
+    made: new Counter({
+      name: 'trailpush_digests_total',
+      help: 'Digests of delivered objects by result (written, kept: in the store alone, failed: to be tried again).',
+      labelNames: ['result'] as const,
+      registers: [registry],
+    }),
+  };
+}
+
 /** Called once a process: starts measuring the event loop. */
 function collectProcessMetrics(registry: Registry): void {
   const eventLoop = monitorEventLoopDelay({ resolution: 20 });
@@ -193,6 +204,7 @@ export function createMetrics(registry: Registry = new Registry()) {
     reading: createReadingMetrics(registry),
     indexing: createIndexingMetrics(registry),
     serving: createServingMetrics(registry),
+    digests: createDigestMetrics(registry),
   };
 }
 

@@ -133,6 +133,7 @@ export const settingsSchema = z.object({
     .transform((text) => resolve(text))
     .optional(),
   TRAILPUSH_LEDGER_DAYS: wholeNumber(1, 36_500, 90).prefault('90'),
+  TRAILPUSH_DIGEST_SECONDS: wholeNumber(0, 86_400, 3600).prefault('3600'),
   TRAILPUSH_GZIP_LEVEL: wholeNumber(1, 9, 6).prefault('6'),
   TRAILPUSH_DISABLE_AFTER_HOURS: wholeNumber(0, 8760, 24).prefault('24'),
   TRAILPUSH_NOTIFY_WEBHOOK: url(['http:', 'https:'], 'https://chat.example.com/hooks/T0')

@@ -47,3 +47,35 @@ it('forgets old ledger entries and ended replays, and neither plans nor what is 
   expect((await after.progress.loadJob(claimed, job.id)).plans).toMatchObject([{ first: 4 }]);
   expect(await after.replays.list('acme', job.id, 9)).toEqual([]);
 });
+
+it('keeps what no digest names yet, where digests are made', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'trailpush-ledger-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const common = { file: join(folder, 'state.db'), secretKey: randomBytes(32) };
+  const { logger } = createRecordingLogger();
+  const [clock, dayMs] = [systemClock, DAY_MS];
+  const before = await openSqliteStores({ ...common, clock, logger });
+  const [named, other] = [0, 1].map(() => before.jobs.create('acme', specOf(), undefined));
+  const claimed = await before.progress.claim({
+    ...{ topic: 't', partition: 0, owner: 'a', heldEpoch: undefined, logStart: 0 },
+  });
+  for (const job of [await named!, await other!]) {
+    await before.progress.insertPlan(claimed, planOf(job, 0, 0));
+    await before.progress.confirmPlan(claimed, { jobId: job.id, first: 0, confirmedAtMs: 1 });
+  }
+  const nowMs = clock.now();
+  await before.digests.takeDue({ nowMs, limit: 9, leaseMs: 1, firstAfterMs: () => 0 });
+  await before.digests.next((await named!).id, {
+    ...{ nowMs, place: undefined, isKept: false, maxRows: 9 },
+    build: () => ({ body: Buffer.from(''), hash: '', signature: '' }),
+  });
+  await before.close();
+
+  const options = { ledgerMaxAgeMs: dayMs, makesDigests: true };
+  const after = await openSqliteStores({ ...common, ...options, clock, logger });
+  onTestFinished(() => after.close());
+  await eventually('the entry that a digest names is gone', 10_000, async () => {
+    return (await after.progress.listLedger((await named!).id)).length === 0;
+  });
+  expect(await after.progress.listLedger((await other!).id)).toMatchObject([{ first: 0 }]);
+});

@@ -9,16 +9,17 @@ const EVERY_MS = 3_600_000;
 const MAX_ROWS = 1000;
 
 /**
- * Forgets ledger entries, and replays that have ended, when they are older than `maxAgeMs`: looks now and every
- * hour. Plans, cursors and gaps stay. Returns what ends it, when a look that is under way has ended.
+ * Forgets ledger entries, digests that are kept, and replays that have ended, when they are older than `maxAgeMs`:
+ * looks now and every hour. Plans, cursors and gaps stay, and with `makesDigests` what no digest names yet. Returns what ends it, when a look that is under way has ended.
  */
 export function startLedgerRetention(options: {
   database: Database<Tables>;
   clock: Clock;
   logger: Logger;
   maxAgeMs: number;
+  makesDigests: boolean;
 }): () => Promise<void> {
-  const { database, clock, logger, maxAgeMs } = options;
+  const { database, clock, logger, maxAgeMs, makesDigests } = options;
   let isStopped = false;
   let looking: Promise<void> | undefined;
   const look = async (): Promise<void> => {
@@ -26,7 +27,9 @@ export function startLedgerRetention(options: {
     try {
       let removed = MAX_ROWS;
       while (removed === MAX_ROWS && !isStopped) {
-        removed = await database.write((transaction) => forget(transaction, beforeMs));
+        removed = await database.write((transaction) =>
+          forget(transaction, { beforeMs, makesDigests }),
+        );
       }
     } catch (error) {
       if (!(error instanceof StoreUnavailableError)) throw error;
@@ -48,7 +51,10 @@ export function startLedgerRetention(options: {
 }
 
 /** Resolves to the number of ledger entries that went. */
-async function forget(transaction: Transaction<Tables>, beforeMs: number): Promise<number> {
+async function forget(
+  transaction: Transaction<Tables>,
+  { beforeMs, makesDigests }: { beforeMs: number; makesDigests: boolean },
+): Promise<number> {
   const { numDeletedRows } = await transaction
     .deleteFrom('objects')
     .where('id', 'in', (eb) =>
@@ -62,13 +68,25 @@ async function forget(transaction: Transaction<Tables>, beforeMs: number): Promi
           'not in',
           eb.selectFrom('replays').select('id').where('ended_at_ms', 'is', null),
         )
+        .$if(makesDigests, (select) => select.where('digest', 'is not', null))
         .orderBy('ledger_at_ms')
         .limit(MAX_ROWS),
     )
     .executeTakeFirstOrThrow();
-  const old = (column: 'id') =>
-    transaction.selectFrom('replays').select(column).where('ended_at_ms', '<', beforeMs);
-  await transaction.deleteFrom('replay_ranges').where('replay_id', 'in', old('id')).execute();
-  await transaction.deleteFrom('replays').where('ended_at_ms', '<', beforeMs).execute();
+  await transaction.deleteFrom('digests').where('settled_at_ms', '<', beforeMs).execute();
+  const old = transaction
+    .selectFrom('replays')
+    .select('id')
+    .where('ended_at_ms', '<', beforeMs)
+    // They say whose digest their objects belong to.
+    .where('id', 'not in', (eb) =>
+      eb
+        .selectFrom('objects')
+        .select('job_id')
+        .where('ledger_at_ms', 'is not', null)
+        .where('digest', 'is', null),
+    );
+  await transaction.deleteFrom('replay_ranges').where('replay_id', 'in', old).execute();
+  await transaction.deleteFrom('replays').where('id', 'in', old).execute();
   return Number(numDeletedRows);
 }

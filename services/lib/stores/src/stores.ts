@@ -2,6 +2,8 @@ import {
   Secret,
   type Clock,
   type DeadLetterStore,
+  type DigestKeyStore,
+  type DigestStore,
   type HealthStore,
   type JobStore,
   type Logger,
@@ -16,6 +18,8 @@ import { PostgresDialect } from 'kysely';
 import { readCounter } from './counters.ts';
 import { Database, type Engine } from './database.ts';
 import { SqlDeadLetterStore } from './dead-letter-store.ts';
+import { SqlDigestKeyStore } from './digest-keys.ts';
+import { SqlDigestStore } from './digest-store.ts';
 import { JobChanges, type JobChangesOptions } from './job-changes.ts';
 import { SqlHealthStore } from './health-store.ts';
 import { SqlJobStore } from './job-store.ts';
@@ -39,6 +43,8 @@ export interface Stores {
   readonly jobs: JobStore;
   readonly progress: ProgressStore;
   readonly deadLetters: DeadLetterStore;
+  readonly digests: DigestStore;
+  readonly digestKeys: DigestKeyStore;
   readonly tokens: TokenStore;
   readonly replays: ReplayStore;
   readonly topics: TopicStore;
@@ -58,6 +64,8 @@ interface CommonOptions {
   readonly logger: Logger;
   /** Older ledger entries go; undefined: none do. */
   readonly ledgerMaxAgeMs?: number;
+  /** Nothing of the ledger goes before a digest names it. */
+  readonly makesDigests?: boolean;
 }
 
 /**
@@ -100,7 +108,7 @@ export async function openPostgresStores(
 async function openStores(
   engine: Engine,
   listen: JobChangesOptions['listen'],
-  { secretKey, clock, logger, ledgerMaxAgeMs: maxAgeMs }: CommonOptions,
+  { secretKey, clock, logger, ledgerMaxAgeMs: maxAgeMs, makesDigests = false }: CommonOptions,
 ): Promise<Stores> {
   const box = new SecretBox(secretKey);
   const database = new Database<Tables>(engine);
@@ -120,11 +128,13 @@ async function openStores(
   const stopRetention =
     maxAgeMs === undefined
       ? undefined
-      : startLedgerRetention({ database, clock, logger, maxAgeMs });
+      : startLedgerRetention({ database, clock, logger, maxAgeMs, makesDigests });
   return {
     jobs: new SqlJobStore({ database, box, changes, clock, logger }),
     progress: new SqlProgressStore({ database, clock }),
     deadLetters: new SqlDeadLetterStore(database),
+    digests: new SqlDigestStore({ database, box, clock }),
+    digestKeys: new SqlDigestKeyStore({ database, box, clock }),
     tokens: new SqlTokenStore(database, clock),
     replays: new SqlReplayStore({ database, box, changes, clock }),
     topics: new SqlTopicStore({ database, clock }),

@@ -8,6 +8,7 @@ import { createAccess } from './0002-access.ts';
 import { createHealth } from './0003-health.ts';
 import { createReplays } from './0004-replays.ts';
 import { extendDeadLetters } from './0005-dead-letters.ts';
+import { createDigests } from './0006-digests.ts';
 
 /** In order of name. One that was released never changes: add the next. */
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
@@ -16,6 +17,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0003_health': { up: createHealth },
   '0004_replays': { up: createReplays },
   '0005_dead_letters': { up: extendDeadLetters },
+  '0006_digests': { up: createDigests },
 };
 
 /** Brings jobs and progress up to date; see `migrateTo`. */
