@@ -33,6 +33,7 @@ describe('loadConfig', () => {
       googleKeyFile: undefined,
       memoryBudgetBytes: 134_217_728,
       maxRecordBytes: 8_388_608,
+      digestIntervalMs: 3_600_000,
       ledgerMaxAgeMs: 90 * 86_400_000,
       relaxLimits: false,
       requireOwnership: true,
