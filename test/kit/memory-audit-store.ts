@@ -5,6 +5,8 @@ import {
   type AuditBatch,
   type AuditEntry,
   type AuditFilter,
+  type AuditFollow,
+  type AuditFollowed,
   type AuditHit,
   type AuditPage,
   type AuditPlace,
@@ -114,6 +116,16 @@ export class MemoryAuditStore implements AuditStore {
       const entry = this.#events.find((of) => of.sequence === sequence)?.entry;
       return entry && isSameTenant(entry.tenant, tenant) ? [entry] : [];
     });
+  }
+
+  async follow({ after, limit, ...query }: AuditFollow): Promise<AuditFollowed> {
+    const found = this.#find({ ...query, direction: 'asc', limit })
+      .filter(({ sequence }) => sequence >= after)
+      .toSorted((a, b) => a.sequence - b.sequence);
+    const page = found.slice(0, limit);
+    const isLast = page.length === found.length;
+    const next = isLast ? this.#events.length : (page.at(-1)?.sequence ?? 0) + 1;
+    return { entries: page.map(({ entry }) => entry), next };
   }
 
   async listAccounts(limit: number): Promise<readonly string[]> {

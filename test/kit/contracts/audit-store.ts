@@ -1,6 +1,7 @@
 import { describe } from 'vitest';
 import { appendContract } from './audit-store/appending.ts';
 import { filterContract } from './audit-store/filtering.ts';
+import { followContract } from './audit-store/following.ts';
 import { locateContract } from './audit-store/locating.ts';
 import { modelContract } from './audit-store/model.ts';
 import { pageContract } from './audit-store/paging.ts';
@@ -16,6 +17,7 @@ export function auditStoreContract(name: string, harness: AuditStoreHarness): vo
     pageContract(suite);
     filterContract(suite);
     locateContract(suite);
+    followContract(suite);
     modelContract(suite);
   });
 }

@@ -106,6 +106,25 @@ export interface AuditPage {
   readonly next: AuditPlace | undefined;
 }
 
+/**
+ * Asks for a tenant's events in the order in which they were stored, whenever they happened, for readers that
+ * come back for more. Those that were stored together are in any order, but always in the same.
+ */
+export interface AuditFollow extends Pick<
+  AuditQuery,
+  'tenant' | 'sinceMicros' | 'beforeMicros' | 'limit' | 'filters'
+> {
+  /** `next` of the page before; 0 begins with the first event. */
+  readonly after: number;
+}
+
+export interface AuditFollowed {
+  /** Perhaps none, also while there is more: finding what is rare among very many takes several pages. */
+  readonly entries: readonly AuditEntry[];
+  /** Where to go on, now or later. No event is ever stored before it. */
+  readonly next: number;
+}
+
 /** How far the indexer has come in one partition of the log. */
 export interface IndexPosition {
   /** The next offset to read. */
@@ -162,6 +181,7 @@ export interface AuditStore {
     query: Pick<AuditQuery, 'tenant' | 'direction'>,
     places: readonly AuditPlace[],
   ): Promise<readonly AuditEntry[]>;
+  follow(query: AuditFollow): Promise<AuditFollowed>;
   /** Ids of the first `limit` accounts that have, or had, events. */
   listAccounts(limit: number): Promise<readonly string[]>;
   /** The event of this id; `timeMicros` says where to look. */

@@ -27,6 +27,7 @@ export async function storeEvents(
 ): Promise<number | 'month missing'> {
   const months = byMonth(events);
   if (!(await holdMonths(transaction, [...months.keys()]))) return 'month missing';
+  if (months.size > 0) await engine.takeTurn(asAny(transaction));
   let stored = 0;
   for (const [month, inMonth] of months) {
     const fresh = await unknownOf(transaction, engine, month, inMonth);

@@ -1,6 +1,8 @@
 import type {
   AuditBatch,
   AuditEntry,
+  AuditFollow,
+  AuditFollowed,
   AuditHit,
   AuditPage,
   AuditPlace,
@@ -15,6 +17,7 @@ import type { Kysely } from 'kysely';
 import type { Database } from '../database.ts';
 import { appendBatch } from './append.ts';
 import type { AuditEngine, NewEvent } from './engine.ts';
+import { followEvents } from './ingestion-order.ts';
 import { writeEvents } from './making-months.ts';
 import { monthOf, type Month } from './months.ts';
 import type { AuditTables } from './schema.ts';
@@ -81,7 +84,7 @@ export class SqlAuditStore implements AuditStore {
       const found = { query, tenant, months, count: query.limit + 1 };
       const all = await searchEvents(kysely, this.#engine, found);
       const hits = pageOf(all, query.limit);
-      const entries = await readEvents(kysely, this.#engine, { query, tenant, hits });
+      const entries = await readEvents(kysely, this.#engine, { owner: query.tenant, tenant, hits });
       // A page that ends early would look like the end of the log to those who page.
       if (entries.length < hits.length) throw new RemovedMeanwhileError();
       const last = hits.at(-1);
@@ -108,7 +111,21 @@ export class SqlAuditStore implements AuditStore {
     return readWhole(this.#database, this.#engine, async (kysely) => {
       const months = new Set(await readMonths(kysely));
       const hits = places.filter(({ timeMicros }) => months.has(monthOf(timeMicros)));
-      return readEvents(kysely, this.#engine, { query, tenant, hits });
+      return readEvents(kysely, this.#engine, { owner: query.tenant, tenant, hits });
+    });
+  }
+
+  async follow(query: AuditFollow): Promise<AuditFollowed> {
+    const tenant = await this.#tenants.find(query.tenant);
+    if (tenant === undefined) return { entries: [], next: query.after };
+    return readWhole(this.#database, this.#engine, async (kysely) => {
+      const months = await readMonths(kysely);
+      const { hits, next } = await followEvents(
+        { database: kysely, engine: this.#engine, query, tenant, months },
+        (all) => pageOf(all, query.limit),
+      );
+      const of = { owner: query.tenant, tenant, hits };
+      return { entries: await readEvents(kysely, this.#engine, of), next };
     });
   }
 

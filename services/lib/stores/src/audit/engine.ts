@@ -30,6 +30,8 @@ export interface AuditEngine extends Engine {
   eventsAt(month: Month, tenant: number, places: RawBuilder<unknown>): RawBuilder<unknown>;
   /** Pairs as a table to select `tenant` and `id` from. */
   idRows(pairs: readonly (readonly (number | string)[])[]): RawBuilder<unknown>;
+  /** Makes sequences visible in their order: one transaction at a time comes past this. */
+  takeTurn(transaction: Kysely<never>): Promise<void>;
   createMonth(transaction: Kysely<never>, month: Month): Promise<void>;
   /** Waits a moment at most for those who are reading. @throws StoreUnavailableError */
   dropMonth(transaction: Kysely<never>, month: Month): Promise<void>;

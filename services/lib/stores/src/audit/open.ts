@@ -16,6 +16,7 @@ import { SqlAuditRetention } from './audit-retention.ts';
 import { SqlAuditStore } from './audit-store.ts';
 import type { AuditEngine } from './engine.ts';
 import { createAudit } from './migrations/0001-audit.ts';
+import { addIngestionOrder } from './migrations/0002-ingestion-order.ts';
 import { createRetention } from './migrations/0004-retention.ts';
 import { postgresAudit } from './postgres-engine.ts';
 import type { AuditTables } from './schema.ts';
@@ -25,6 +26,7 @@ import { Tenants } from './tenants.ts';
 /** In order of name. One that was released never changes: add the next. */
 const MIGRATIONS = {
   '0001_audit': { up: createAudit },
+  '0002_ingestion_order': { up: addIngestionOrder },
   '0004_retention': { up: createRetention },
 };
 

@@ -3,6 +3,7 @@ import pg from 'pg';
 
 import { BulkRows } from '../bulk.ts';
 import type { AuditEngine, NewEvent, Part } from './engine.ts';
+import { takePostgresTurn } from './ingestion-order.ts';
 import { monthName, startOf, type Month } from './months.ts';
 import { createPostgresMonth, dropPostgresMonth } from './postgres-months.ts';
 import { rowOf } from './rows.ts';
@@ -27,6 +28,7 @@ export const postgresAudit: Omit<AuditEngine, 'dialect' | 'conflict' | 'stalled'
     select cast(value ->> 0 as integer) as tenant, value ->> 1 as id
     from json_array_elements(${JSON.stringify(pairs)}::json)
   )`,
+  takeTurn: takePostgresTurn,
   createMonth: createPostgresMonth,
   dropMonth: dropPostgresMonth,
   isMonthGone: (error) => error instanceof pg.DatabaseError && error.code === UNDEFINED_TABLE,

@@ -1,5 +1,6 @@
 import { sql, type Kysely, type RawBuilder } from 'kysely';
 
+import { createIngestionIndex } from './ingestion-order.ts';
 import { monthName, startOf, type Month } from './months.ts';
 import { EVENT_TEXTS } from './schema.ts';
 
@@ -40,6 +41,7 @@ export async function createPostgresMonth(database: Kysely<never>, month: Month)
       for values from (${sql.lit(startOf(month))}) to (${sql.lit(startOf(month + 1))})`,
   ];
   for (const statement of statements) await statement.execute(database);
+  await createIngestionIndex(database, name);
 }
 
 /** While it waits for who is reading, all others wait behind it: it gives up soon. */

@@ -4,6 +4,7 @@ import {
   type AuditHit,
   type AuditPlace,
   type AuditQuery,
+  type Tenant,
 } from '@trailpush/core';
 import { sql, type Kysely, type RawBuilder } from 'kysely';
 
@@ -177,7 +178,7 @@ function placeOf({ timeMicros, sequence }: AuditPlace): RawBuilder<unknown> {
   return sql`(${timeMicros}, ${sequence})`;
 }
 
-function orderOf({ direction }: Pick<AuditQuery, 'direction'>, of: string): RawBuilder<unknown> {
+function orderOf({ direction }: AuditQuery, of: string): RawBuilder<unknown> {
   const way = direction === 'desc' ? sql`desc` : sql`asc`;
   return sql`${sql.ref(`${of}.time_micros`)} ${way}, ${sql.ref(`${of}.sequence`)} ${way}`;
 }
@@ -197,13 +198,9 @@ function hitOf({ time_micros: timeMicros, sequence, bytes }: HitRow): AuditHit {
 export async function readEvents(
   database: Kysely<AuditTables>,
   engine: AuditEngine,
-  of: {
-    query: Pick<AuditQuery, 'tenant' | 'direction'>;
-    tenant: number;
-    hits: readonly AuditPlace[];
-  },
+  of: { owner: Tenant; tenant: number; hits: readonly AuditPlace[] },
 ): Promise<AuditEntry[]> {
-  const { query, tenant, hits } = of;
+  const { tenant, hits } = of;
   const months = new Map<Month, (readonly [number, number])[]>();
   for (const { timeMicros, sequence } of hits) {
     const month = monthOf(timeMicros);
@@ -212,17 +209,18 @@ export async function readEvents(
     months.set(month, places);
   }
   const columns = EVENT_COLUMNS.map((name) => sql.ref(`e.${name}`));
-  const entries: AuditEntry[] = [];
-  // Hits are in order of time, so their months are, too.
+  const entries = new Map<number, AuditEntry>();
   for (const [month, places] of months) {
     const wanted = numberRows(database, ['time_micros', 'sequence'], places);
-    const { rows } = await sql<EventRow>`
-      select ${sql.join(columns)} from ${engine.eventsAt(month, tenant, wanted)}
-      order by ${orderOf(query, 'e')}
+    const { rows } = await sql<EventRow & { readonly sequence: number }>`
+      select e.sequence, ${sql.join(columns)} from ${engine.eventsAt(month, tenant, wanted)}
     `.execute(database);
     for (const row of rows) {
-      entries.push(entryOf(row, query.tenant, (text) => engine.decodeText(text)));
+      entries.set(
+        row.sequence,
+        entryOf(row, of.owner, (text) => engine.decodeText(text)),
+      );
     }
   }
-  return entries;
+  return hits.flatMap(({ sequence }) => entries.get(sequence) ?? []);
 }

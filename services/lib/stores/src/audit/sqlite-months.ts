@@ -1,5 +1,6 @@
 import { sql, type Kysely, type RawBuilder } from 'kysely';
 
+import { createIngestionIndex } from './ingestion-order.ts';
 import { monthName, type Month } from './months.ts';
 import { EVENT_TEXTS } from './schema.ts';
 
@@ -29,6 +30,7 @@ export async function createSqliteMonth(database: Kysely<never>, month: Month): 
       using fts5(terms, content = '', detail = none, columnsize = 0)`,
   ];
   for (const statement of statements) await statement.execute(database);
+  await createIngestionIndex(database, name);
 }
 
 /** The file stays as large as it was: its pages are used again. */

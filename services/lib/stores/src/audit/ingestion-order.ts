@@ -1,0 +1,150 @@
+import type { AuditFollow, AuditHit } from '@trailpush/core';
+import { sql, type Kysely, type RawBuilder } from 'kysely';
+
+import type { AuditEngine } from './engine.ts';
+import { monthOf, startOf, type Month } from './months.ts';
+import { allOf, passes } from './predicates.ts';
+import type { AuditTables } from './schema.ts';
+
+/** Events of the tenant that one look goes through, over all months. */
+const EXAMINED_EVENTS = 20_000;
+const MIN_EXAMINED_OF_MONTH = 1000;
+/** Looks of one page. */
+const MAX_LOOKS = 25;
+
+export async function createIngestionIndex(database: Kysely<never>, name: string): Promise<void> {
+  await sql`
+    create index ${sql.ref(`${name}_by_ingestion`)} on ${sql.table(name)} (tenant, sequence)
+  `.execute(database);
+}
+
+/**
+ * Until the end of the transaction nobody else stores events in PostgreSQL, whose sequences would else become
+ * visible in another order than they were given out: a reader could pass an event that is not there yet.
+ */
+export async function takePostgresTurn(transaction: Kysely<never>): Promise<void> {
+  await sql`select one from audit_turn for update`.execute(transaction);
+}
+
+/**
+ * A page behind `query.after`, cut by `pageOf`, and where the next one begins. Looks again while it finds
+ * nothing, so that few pages are empty though there is more.
+ */
+export async function followEvents(
+  following: Following,
+  pageOf: (hits: readonly AuditHit[]) => readonly AuditHit[],
+): Promise<{ hits: readonly AuditHit[]; next: number }> {
+  const { query } = following;
+  let next = query.after;
+  for (let look = 0; look < MAX_LOOKS; look += 1) {
+    const { hits: all, end } = await lookBehind(following, next);
+    if (end === undefined) break;
+    next = end;
+    if (all.length === 0) continue;
+    const hits = pageOf(all);
+    return { hits, next: hits.length < all.length ? (hits.at(-1)?.sequence ?? next) : next };
+  }
+  return { hits: [], next };
+}
+
+/** Events that pass among those examined, in order of their sequence. */
+interface Look {
+  readonly hits: readonly AuditHit[];
+  /** The sequence up to which all were examined; undefined when there is nothing more at the moment. */
+  readonly end: number | undefined;
+}
+
+interface Following {
+  readonly database: Kysely<AuditTables>;
+  readonly engine: AuditEngine;
+  readonly query: AuditFollow;
+  readonly tenant: number;
+  readonly months: readonly Month[];
+}
+
+/**
+ * One look behind the sequence `after`. Where it ends comes first: what is stored later lies behind it, since
+ * sequences grow in the order of commits.
+ */
+async function lookBehind(of: Following, after: number): Promise<Look> {
+  const { query } = of;
+  const [first, last] = [monthOf(query.sinceMicros), monthOf(query.beforeMicros - 1)];
+  const months = of.months.filter((month) => month >= first && month <= last);
+  if (months.length === 0) return { hits: [], end: undefined };
+  const following = { ...of, months };
+  const end = await endOfLook(following, after);
+  if (end === undefined) return { hits: [], end };
+  return { hits: await hitsUpTo(following, { after, end, count: query.limit + 1 }), end };
+}
+
+/** The sequence of the last event to be examined. */
+async function endOfLook(following: Following, after: number): Promise<number | undefined> {
+  const { database, months } = following;
+  const skipped = Math.max(MIN_EXAMINED_OF_MONTH, Math.ceil(EXAMINED_EVENTS / months.length)) - 1;
+  const behind = (month: Month) => sql`
+    from ${following.engine.tableOf(month)}
+    where e.tenant = ${following.tenant} and e.sequence > ${after}`;
+  const most = ofMonths(
+    months,
+    (month) => sql`
+      select e.sequence ${behind(month)} order by e.sequence limit 1 offset ${sql.lit(skipped)}`,
+  );
+  const newest = ofMonths(
+    months,
+    (month) => sql`select max(e.sequence) as sequence ${behind(month)}`,
+  );
+  const { rows } = await sql<{ end: number | null }>`
+    select coalesce((select min(sequence) from (${most}) as most),
+      (select max(sequence) from (${newest}) as newest)) as "end"
+  `.execute(database);
+  return rows[0]?.end ?? undefined;
+}
+
+async function hitsUpTo(
+  { database, engine, query, tenant, months }: Following,
+  range: { after: number; end: number; count: number },
+): Promise<AuditHit[]> {
+  const filters = query.filters.map((filter) =>
+    passes(filter, 'e', (text) => engine.encodeText(text)),
+  );
+  const some = ofMonths(
+    months,
+    (month) => sql`
+      select e.time_micros, e.sequence, e.bytes from ${engine.tableOf(month)}
+      where ${allOf([
+        sql`e.tenant = ${tenant}`,
+        sql`e.sequence > ${range.after}`,
+        sql`e.sequence <= ${range.end}`,
+        ...timeConditions(query, month),
+        ...filters,
+      ])}
+      order by e.sequence limit ${sql.lit(range.count)}`,
+  );
+  const { rows } = await sql<{ time_micros: number; sequence: number; bytes: number }>`
+    select * from (${some}) as hits order by sequence limit ${sql.lit(range.count)}
+  `.execute(database);
+  return rows.map(({ time_micros: timeMicros, sequence, bytes }) => ({
+    ...{ timeMicros, sequence, bytes },
+  }));
+}
+
+/** Months that lie within the range as a whole need none. As expressions, they keep off the index by time. */
+function timeConditions(
+  { sinceMicros, beforeMicros }: AuditFollow,
+  month: Month,
+): RawBuilder<unknown>[] {
+  return [
+    ...(sinceMicros > startOf(month) ? [sql`e.time_micros + 0 >= ${sinceMicros}`] : []),
+    ...(beforeMicros < startOf(month + 1) ? [sql`e.time_micros + 0 < ${beforeMicros}`] : []),
+  ];
+}
+
+function ofMonths(
+  months: readonly Month[],
+  select: (month: Month) => RawBuilder<unknown>,
+): RawBuilder<unknown> {
+  return sql.join(
+    months.map((month) => sql`select * from (${select(month)}) as of_month`),
+    sql` union all `,
+  );
+}
