@@ -1,7 +1,7 @@
 import type { AuditEntry } from '@trailpush/core';
 import { systemClock } from '@trailpush/runtime';
 import { openPostgresAuditStore } from '@trailpush/stores';
-import pg from 'pg';
+import type pg from 'pg';
 import { afterAll, describe, expect, it } from 'vitest';
 
 import { account, auditEntry } from '../kit/audit-entry.ts';
