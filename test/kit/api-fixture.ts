@@ -14,6 +14,7 @@ import {
 } from '@trailpush/api';
 import {
   Secret,
+  type AuditRetention,
   type AuditStore,
   type Dataset,
   type NewToken,
@@ -95,6 +96,7 @@ export interface ApiFixture {
   readonly log: RecordLog;
   readonly stores: Stores;
   readonly audit: AuditStore;
+  readonly retention: AuditRetention;
   /** Everything that was logged so far. */
   logged(): string;
   /** One call as the admin, with a JSON body when `body` is given. */
@@ -158,7 +160,7 @@ export async function startApi(options: ApiFixtureOptions = {}): Promise<ApiFixt
   const encoder = new LineEncoder({ encode: encodeEvent, maxRecordBytes, clock: systemClock });
   const relay = new OutboxRelay({
     ...{ outbox: stores.outbox, log: breakable, encoder, maxRecordBytes, ...common },
-    metrics: metrics.serving,
+    waiting: metrics.serving.outboxEvents,
   });
   if (options.relays) relay.start();
   const app = createHttpServer({ logger, metrics, readiness: new Readiness() });
@@ -181,6 +183,8 @@ export async function startApi(options: ApiFixtureOptions = {}): Promise<ApiFixt
     createApi({
       jobs: stores.jobs,
       audit: audit.store,
+      retention: audit.retention,
+      retentionMonths: 18,
       secretKey: Buffer.alloc(32, 1),
       productCategories: DEFAULT_PRODUCT_CATEGORIES,
       log: breakable,
@@ -224,6 +228,7 @@ export async function startApi(options: ApiFixtureOptions = {}): Promise<ApiFixt
     log,
     stores,
     audit: audit.store,
+    retention: audit.retention,
     logged: () => lines.join(''),
     send: (method, path, body) => send(app, method, path, body),
     createToken: (spec) => createToken(stores, spec),

@@ -11,6 +11,7 @@ import type { FastifyInstance, FastifyPluginAsync, FastifyRequest } from 'fastif
 import { registerAdminRoutes } from './admin-routes.ts';
 import { authorize, requireToken, type AuthDeps } from './auth.ts';
 import { registerAuditRoutes, type AuditRoutesDeps } from './audit/routes.ts';
+import { RetentionAdmin, type RetentionAdminDeps } from './audit/retention-admin.ts';
 import { registerDatasetRoutes } from './dataset-routes.ts';
 import { DeadLetterAdmin, type DeadLetterAdminDeps } from './dead-letter-admin.ts';
 import { registerDeadLetterRoutes } from './dead-letter-routes.ts';
@@ -41,7 +42,8 @@ export interface ApiDeps
     Omit<IngestDeps, 'log'>,
     Omit<AuthDeps, 'clock'>,
     Pick<OwnershipDeps, 'challengeKey' | 'requireOwnership'>,
-    AuditRoutesDeps {
+    AuditRoutesDeps,
+    Omit<RetentionAdminDeps, 'clock'> {
   readonly log: Pick<RecordLog, 'topic' | 'bounds' | 'append' | 'openReader'>;
   readonly replays: ReplayOrderDeps['replays'];
   readonly tokens: TokenStore;
@@ -114,6 +116,7 @@ export function createApi(deps: ApiDeps): FastifyPluginAsync {
           admin,
           new TokenAdmin(deps.tokens, deps.clock),
           new DeadLetterAdmin({ ...deps, orders }),
+          new RetentionAdmin(deps),
         );
       },
       { prefix: '/admin/v1' },

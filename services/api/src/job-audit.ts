@@ -74,7 +74,8 @@ export function jobAudit(
   };
 }
 
-function actorOf(principal: Principal, accountId: string, address: string): object {
+/** `actor` of an event about what the caller did. */
+export function actorOf(principal: Principal, accountId: string, address: string): object {
   const { tokenId, tokenName, email, context, isAdmin } = principal;
   const owner = isAdmin
     ? { type: 'cloudflare_admin', id: tokenId }
@@ -90,7 +91,8 @@ function actorOf(principal: Principal, accountId: string, address: string): obje
   };
 }
 
-function rawOf(request: FastifyRequest, statusCode: number): object {
+/** `raw` of such an event. */
+export function rawOf(request: FastifyRequest, statusCode: number): object {
   const { url, method, id } = request;
   // Without the query, in which clients put what belongs into headers.
   const uri = (url.split('?')[0] ?? '').replace(/^\/client\/v4(?=\/)/, '');

@@ -19,7 +19,8 @@ export interface OutboxRelayDeps {
   readonly maxRecordBytes: number;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly metrics: Pick<Metrics['serving'], 'outboxEvents'>;
+  /** How many wait. */
+  readonly waiting: Metrics['serving']['outboxEvents'];
 }
 
 /** Behind the calls of `wake`: for what other processes left behind, and for a log that was away. */
@@ -61,7 +62,7 @@ export class OutboxRelay {
   }
 
   async #empty(): Promise<void> {
-    const { outbox, logger, metrics } = this.#deps;
+    const { outbox, logger, waiting } = this.#deps;
     try {
       while (this.#again) {
         this.#again = false;
@@ -70,7 +71,7 @@ export class OutboxRelay {
           await this.#send(entries);
           this.#again = true;
         }
-        metrics.outboxEvents.set(await outbox.count());
+        waiting.set(await outbox.count());
       }
       this.#failing = false;
     } catch (error) {
@@ -78,8 +79,8 @@ export class OutboxRelay {
       if (this.#failing) return;
       this.#failing = true;
       const fields = { reason: messageOf(error) };
-      if (isUnavailable(error)) logger.warn(fields, 'audit events about jobs wait in the outbox');
-      else logger.error({ error }, 'audit events about jobs cannot be sent');
+      if (isUnavailable(error)) logger.warn(fields, 'audit events of our own wait in the outbox');
+      else logger.error({ error }, 'audit events of our own cannot be sent');
     }
   }
 

@@ -37,7 +37,7 @@ export class ApiClient {
 
   /** The result, and what else the API says. `path` begins with `/client/v4` or `/admin/v1`. @throws RefusedError, ConfigError when nobody answers */
   async call(
-    method: 'GET' | 'POST' | 'DELETE',
+    method: 'GET' | 'POST' | 'PUT' | 'DELETE',
     path: string,
     body?: object,
   ): Promise<{ result: unknown; notices: readonly string[] }> {

@@ -1,14 +1,19 @@
+import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DEFAULT_PRODUCT_CATEGORIES, parseProductCategories } from '@trailpush/api';
-import { ConfigError, messageOf, type AuditStore, type RecordLog } from '@trailpush/core';
-import { Indexer } from '@trailpush/indexer';
+import { ConfigError, messageOf, type RecordLog } from '@trailpush/core';
+import { Indexer, Retention } from '@trailpush/indexer';
 import type { Config, Metrics } from '@trailpush/runtime';
-import { openPostgresAuditStore, openSqliteAuditStore } from '@trailpush/stores';
+import {
+  openPostgresAuditStore,
+  openSqliteAuditStore,
+  type OpenAuditStore,
+} from '@trailpush/stores';
 import type { Base, Events } from './world.ts';
 
 /** Beside jobs and progress in PostgreSQL, else a file of its own in the data folder. */
-export async function openAuditStore(base: Base): Promise<AuditStore> {
+export async function openAuditStore(base: Base): Promise<OpenAuditStore> {
   const { config, clock, lifecycle, readiness } = base;
   const logger = base.logger.child({ part: 'audit store' });
   const opened = config.databaseUrl
@@ -16,16 +21,18 @@ export async function openAuditStore(base: Base): Promise<AuditStore> {
     : await openSqliteAuditStore({ file: join(config.dataFolder, 'audit.db'), clock });
   lifecycle.defer('audit store', 5000, () => opened.close());
   readiness.add('audit store', () => opened.health());
-  return opened.store;
+  return opened;
 }
 
 export function openIndexer(
-  world: Base & { metrics: Metrics; log: RecordLog; audit: AuditStore; events: Events },
+  world: Base & { metrics: Metrics; log: RecordLog; audit: OpenAuditStore; events: Events },
 ): Indexer {
   const { config, clock, log, audit, events, metrics, lifecycle, readiness } = world;
   const indexer = new Indexer({
     log,
-    store: audit,
+    store: audit.store,
+    retention: audit.retention,
+    retentionMonths: config.auditRetentionMonths,
     openReader: events.openEntryReader,
     clock,
     logger: world.logger.child({ part: 'indexer' }),
@@ -35,6 +42,23 @@ export function openIndexer(
   lifecycle.defer('indexer', 12_000, () => indexer.stop());
   readiness.add('indexer', () => indexer.health());
   return indexer;
+}
+
+/** In every indexer; one at a time does it. */
+export function startRetention(
+  world: Base & { metrics: Metrics; audit: Pick<OpenAuditStore, 'retention'> },
+): void {
+  const { config, clock, audit, metrics, lifecycle } = world;
+  const retention = new Retention({
+    retention: audit.retention,
+    retentionMonths: config.auditRetentionMonths,
+    clock,
+    logger: world.logger.child({ part: 'retention' }),
+    metrics,
+    owner: randomUUID(),
+  });
+  retention.start();
+  lifecycle.defer('retention', 20_000, () => retention.stop());
 }
 
 /** What `product_category` stands for. @throws ConfigError */

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { ConfigError, messageOf } from '@trailpush/core';
+import { addAuditCommands } from './audit-admin.ts';
 import { addDeadLetterCommands } from './deadletters.ts';
 import { produceFile } from './produce.ts';
 import { addReplayCommands } from './replay.ts';
@@ -64,6 +65,7 @@ async function main(): Promise<void> {
   addTokenCommands(program);
   addDeadLetterCommands(program);
   addTopicCommands(program);
+  addAuditCommands(program);
 
   await program.parseAsync();
 }

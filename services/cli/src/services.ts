@@ -3,9 +3,9 @@ import { flushCompileCache } from 'node:module';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AddressInfo } from 'node:net';
-import { createApi, OutboxRelay } from '@trailpush/api';
+import { createApi, OutboxRelay, type OutboxRelayDeps } from '@trailpush/api';
 import { createBatcher, Notifier, type Batcher } from '@trailpush/batcher';
-import { ConfigError, messageOf, type AuditStore, type Job, type RecordLog } from '@trailpush/core';
+import { ConfigError, messageOf, type Job, type RecordLog } from '@trailpush/core';
 import { LineEncoder } from '@trailpush/datasets';
 import {
   objectKey,
@@ -28,8 +28,8 @@ import {
   type ProgramSecrets,
   type RootLogger,
 } from '@trailpush/runtime';
-import type { Stores } from '@trailpush/stores';
-import { openAuditStore, openIndexer, readProductCategories } from './audit.ts';
+import type { OpenAuditStore, Stores } from '@trailpush/stores';
+import { openAuditStore, openIndexer, readProductCategories, startRetention } from './audit.ts';
 import { destinationConfs } from './destination-confs.ts';
 import { openDigestWriter } from './digest-writer.ts';
 import {
@@ -53,7 +53,7 @@ interface World extends Base {
   readonly log: RecordLog;
   readonly stores: Stores;
   /** Undefined for services that have no use for it. */
-  readonly audit: AuditStore | undefined;
+  readonly audit: OpenAuditStore | undefined;
   readonly secrets: ProgramSecrets;
   readonly events: Events;
   readonly policy: DestinationPolicy;
@@ -85,7 +85,9 @@ export async function runServices(
     const policy = destinationPolicy(config);
     const world = { ...base, metrics, log, stores, audit, secrets, events, policy };
     lifecycle.listen();
-    const relay = openRelay(world);
+    const { outboxEvents, auditOutboxEvents } = metrics.serving;
+    const relay = openRelay(world, { outbox: stores.outbox, waiting: outboxEvents });
+    if (audit) openRelay(world, { outbox: audit.retention.outbox, waiting: auditOutboxEvents });
     const batcher = names.includes('batcher') ? openBatcher(world) : undefined;
     if (names.includes('batcher')) {
       openNotifier(world);
@@ -98,6 +100,7 @@ export async function runServices(
     const url = await startHttp({ ...world, relay }, names, logger);
     await batcher?.start();
     await indexer?.start();
+    if (indexer && audit) startRetention({ ...world, audit });
     const { adminTokenFile } = secrets;
     logger.info({ url, services: names, adminTokenFile }, 'trailpush is running');
     // A process that is killed would not write it at its end.
@@ -137,15 +140,17 @@ function openBatcher(world: World): Batcher {
 }
 
 /** In every process: what one could not send, another one does. */
-function openRelay({ stores, log, events, config, clock, logger, metrics, lifecycle }: World) {
+function openRelay(
+  { log, events, config, clock, logger, lifecycle }: World,
+  of: Pick<OutboxRelayDeps, 'outbox' | 'waiting'>,
+): OutboxRelay {
   const relay = new OutboxRelay({
-    outbox: stores.outbox,
+    ...of,
     log,
     encoder: lineEncoder(events, config),
     maxRecordBytes: config.maxRecordBytes,
     clock,
     logger: logger.child({ part: 'outbox' }),
-    metrics: metrics.serving,
   });
   relay.start();
   lifecycle.defer('outbox', 5000, () => relay.stop());
@@ -180,7 +185,9 @@ async function startHttp(
     await app.register(
       createApi({
         jobs: stores.jobs,
-        audit,
+        audit: audit.store,
+        retention: audit.retention,
+        retentionMonths: config.auditRetentionMonths,
         secretKey: Buffer.from(secrets.secretKey.reveal(), 'base64'),
         productCategories: readProductCategories(config),
         log,

@@ -10,6 +10,7 @@ import { createMetrics } from '@trailpush/runtime';
 import { account } from '@trailpush/test/kit/audit-entry.ts';
 import { eventValue } from '@trailpush/test/kit/events.ts';
 import { FakeClock } from '@trailpush/test/kit/fake-clock.ts';
+import { MemoryAuditRetention } from '@trailpush/test/kit/memory-audit-retention.ts';
 import { MemoryAuditStore } from '@trailpush/test/kit/memory-audit-store.ts';
 import { MemoryTopic } from '@trailpush/test/kit/memory-log.ts';
 import { SeededRandom } from '@trailpush/test/kit/random.ts';
@@ -53,6 +54,8 @@ async function start(into: IndexStore = store, log: RecordLog = topic.open()): P
     logger: logged.logger,
     metrics,
     maxRecordBytes: 100_000,
+    retention: new MemoryAuditRetention(store),
+    retentionMonths: 18,
   });
   running.push(indexer);
   await indexer.start();
@@ -149,6 +152,21 @@ describe('the indexer', () => {
     const [letter] = await store.listDeadLetters(1);
     expect(letter?.reason).toBe('time_out_of_range');
     expect(letter?.message).toContain('5113 days before it reached the log');
+  });
+
+  it('leaves out what retention would remove at once, loudly', async () => {
+    // Events are of January 2026.
+    clock = new FakeClock(Date.UTC(2027, 7, 1));
+    topic = new MemoryTopic({ clock, partitions: 1 });
+    produce(['old']);
+    await start();
+    expect(await stored()).toEqual([]);
+    expect(await store.position(topic.topic, 0)).toMatchObject({ next: 1 });
+    const { values } = await metrics.indexing.events.get();
+    expect(values.find(({ labels }) => labels.result === 'expired')?.value).toBe(1);
+    expect(messages()).toContainEqual(
+      expect.stringContaining('events older than the retention were not indexed'),
+    );
   });
 
   it('records what retention has taken as a gap, loudly, and goes on behind it', async () => {

@@ -2,6 +2,7 @@ import {
   LogUnavailableError,
   OffsetOutOfRangeError,
   type AuditBatch,
+  type AuditEntry,
   type AuditStore,
   type Clock,
   type IndexPosition,
@@ -16,9 +17,10 @@ import type { Metrics } from '@trailpush/runtime';
 import type PQueue from 'p-queue';
 
 import { decode } from './decode.ts';
+import { partExpired, type ExpiryDeps } from './expired.ts';
 
 /** What all partitions of the process share. */
-export interface Shared {
+export interface Shared extends ExpiryDeps {
   readonly log: RecordLog;
   readonly store: Pick<AuditStore, 'position' | 'append'>;
   readonly openReader: () => EntryReader;
@@ -169,11 +171,13 @@ export class PartitionIndexer {
     const by = { reader: this.#reader, maxRecordBytes, signal: this.#signal };
     const decoded = await decode(records, by);
     if (decoded === undefined || this.#signal.aborted) return true;
-    const { entries, deadLetters, nullValues } = decoded;
+    const { deadLetters, nullValues } = decoded;
+    const { kept: entries, expired } = await partExpired(decoded.entries, this.#shared);
     const result = await this.#append({ to, entries, deadLetters });
     if (result === 'stale') return false;
     metrics.events.inc({ result: 'stored' }, result.stored);
     metrics.events.inc({ result: 'repeated' }, entries.length - result.stored);
+    this.#reportExpired(expired);
     metrics.events.inc({ result: 'null_value' }, nullValues);
     for (const { reason } of deadLetters) metrics.deadLetters.inc({ reason });
     const [first] = deadLetters;
@@ -183,6 +187,17 @@ export class PartitionIndexer {
       logger.error({ ...fields, count: deadLetters.length }, 'records could not be indexed');
     }
     return true;
+  }
+
+  #reportExpired(expired: readonly AuditEntry[]): void {
+    const [first] = expired;
+    if (first === undefined) return;
+    this.#shared.metrics.events.inc({ result: 'expired' }, expired.length);
+    const { tenant, id, timeMicros } = first;
+    this.#shared.logger.error(
+      { tenant, id, time: new Date(timeMicros / 1000), count: expired.length },
+      'events older than the retention were not indexed: trailpush restore can load them from exported objects',
+    );
   }
 
   async #append(

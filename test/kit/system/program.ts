@@ -13,6 +13,7 @@ const KEPT_OUTPUT_CHARS = 20_000;
 export interface ProgramOptions {
   readonly command: 'up' | 'api' | 'batcher';
   readonly dataFolder: string;
+  /** Besides that events are kept for ever, as those of tests have fixed times. */
   readonly environment?: Readonly<Record<string, string>>;
 }
 
@@ -71,6 +72,7 @@ export class Program {
         TRAILPUSH_ALLOW_PRIVATE_DESTINATIONS: '127.0.0.0/8',
         TRAILPUSH_RELAX_LIMITS: '1',
         TRAILPUSH_API_RATE_LIMIT: '0',
+        TRAILPUSH_AUDIT_RETENTION_MONTHS: '0',
         LOG_LEVEL: 'warn',
         ...environment,
       },

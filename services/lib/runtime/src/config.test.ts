@@ -38,6 +38,7 @@ describe('loadConfig', () => {
       relaxLimits: false,
       requireOwnership: true,
       apiRateLimit: 1200,
+      auditRetentionMonths: 18,
       gzipLevel: 6,
       disableAfterMs: 86_400_000,
       notifyWebhook: undefined,

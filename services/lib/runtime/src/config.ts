@@ -40,6 +40,8 @@ export interface Config {
   readonly googleKeyFile: string | undefined;
   readonly memoryBudgetBytes: number;
   readonly maxRecordBytes: number;
+  /** Whole months after that of an event, for accounts without a rule of their own; 0: for ever. */
+  readonly auditRetentionMonths: number;
   /** Older entries of the object ledger are removed. */
   readonly ledgerMaxAgeMs: number;
   /** How often each job gets a digest of what was delivered; 0: never. */
@@ -121,6 +123,7 @@ function toConfig(settings: Settings): Config {
     googleKeyFile: settings.TRAILPUSH_GOOGLE_KEY_FILE,
     memoryBudgetBytes,
     maxRecordBytes,
+    auditRetentionMonths: settings.TRAILPUSH_AUDIT_RETENTION_MONTHS,
     ledgerMaxAgeMs: settings.TRAILPUSH_LEDGER_DAYS * 86_400_000,
     digestIntervalMs: settings.TRAILPUSH_DIGEST_SECONDS * 1000,
     relaxLimits: settings.TRAILPUSH_RELAX_LIMITS,

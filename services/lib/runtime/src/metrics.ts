@@ -105,7 +105,7 @@ function createIndexingMetrics(registry: Registry) {
   return {
     events: new Counter({
       name: 'trailpush_indexer_events_total',
-      help: 'Records read by the indexer by result (stored, repeated, null_value).',
+      help: 'Records read by the indexer by result (stored, repeated, null_value, expired).',
       labelNames: ['result'] as const,
       registers,
     }),
@@ -126,6 +126,11 @@ function createIndexingMetrics(registry: Registry) {
       help: 'Log records that were lost to retention before they were indexed.',
       registers,
     }),
+    expiredEvents: new Counter({
+      name: 'trailpush_audit_expired_events_total',
+      help: 'Events that retention has removed from the audit store.',
+      registers,
+    }),
   };
 }
 
@@ -141,6 +146,11 @@ function createServingMetrics(registry: Registry) {
     outboxEvents: new Gauge({
       name: 'trailpush_outbox_events',
       help: 'Audit events about changed jobs that the log does not have yet.',
+      registers,
+    }),
+    auditOutboxEvents: new Gauge({
+      name: 'trailpush_audit_outbox_events',
+      help: 'Audit events about retention that the log does not have yet.',
       registers,
     }),
     httpRequests: new Counter({

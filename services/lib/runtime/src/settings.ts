@@ -132,6 +132,7 @@ export const settingsSchema = z.object({
     .string()
     .transform((text) => resolve(text))
     .optional(),
+  TRAILPUSH_AUDIT_RETENTION_MONTHS: wholeNumber(0, 1200, 18).prefault('18'),
   TRAILPUSH_LEDGER_DAYS: wholeNumber(1, 36_500, 90).prefault('90'),
   TRAILPUSH_DIGEST_SECONDS: wholeNumber(0, 86_400, 3600).prefault('3600'),
   TRAILPUSH_GZIP_LEVEL: wholeNumber(1, 9, 6).prefault('6'),
