@@ -1,6 +1,7 @@
 import {
   AUDIT_BODIES,
   AUDIT_TEXTS,
+  searchWordsOf,
   withinRanges,
   type AuditBatch,
   type AuditEntry,
@@ -20,6 +21,7 @@ import {
 
 interface Stored extends AuditPlace {
   readonly entry: AuditEntry;
+  readonly words: readonly string[];
 }
 
 /** The audit store as its contract says it, in the plainest way. */
@@ -63,7 +65,8 @@ export class MemoryAuditStore implements AuditStore {
       this.#ids.add(nameOf(entry));
       this.#lastSequence += 1;
       const { timeMicros } = entry;
-      this.#events.push({ entry, timeMicros, sequence: this.#lastSequence });
+      const words = searchWordsOf(entry);
+      this.#events.push({ entry, words, timeMicros, sequence: this.#lastSequence });
     }
     return this.#events.length - before;
   }
@@ -85,6 +88,9 @@ export class MemoryAuditStore implements AuditStore {
       .filter(({ timeMicros }) => timeMicros < query.beforeMicros)
       .filter(({ entry }) => query.filters.every((filter) => passes(entry, filter)))
       .filter(({ entry }) => isWithin(entry.actor_ip_address ?? ''))
+      .filter(({ words }) =>
+        (query.words ?? []).every((word) => words.some((each) => each.startsWith(word))),
+      )
       .filter((stored) => after === undefined || compare(stored, after) > 0)
       .toSorted(compare);
   }

@@ -5,6 +5,7 @@ import { followContract } from './audit-store/following.ts';
 import { locateContract } from './audit-store/locating.ts';
 import { modelContract } from './audit-store/model.ts';
 import { pageContract } from './audit-store/paging.ts';
+import { searchContract } from './audit-store/searching.ts';
 import { createSuite, type AuditStoreHarness } from './audit-store/suite.ts';
 
 export type { AuditStoreHarness } from './audit-store/suite.ts';
@@ -18,6 +19,7 @@ export function auditStoreContract(name: string, harness: AuditStoreHarness): vo
     filterContract(suite);
     locateContract(suite);
     followContract(suite);
+    searchContract(suite);
     modelContract(suite);
   });
 }

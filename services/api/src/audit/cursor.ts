@@ -44,8 +44,8 @@ export class Cursors {
 
   /** The limit may change from page to page. */
   #seal(place: Buffer, query: Omit<AuditQuery, 'after'>): Buffer {
-    const { tenant, sinceMicros, beforeMicros, direction, filters } = query;
-    const bound = [tenant.kind, tenant.id, sinceMicros, beforeMicros, direction, filters];
+    const { tenant, sinceMicros, beforeMicros, direction, filters, words } = query;
+    const bound = [tenant.kind, tenant.id, sinceMicros, beforeMicros, direction, filters, words];
     const hmac = createHmac('sha256', this.#key).update(place).update(JSON.stringify(bound));
     return hmac.digest().subarray(0, SEAL_BYTES);
   }

@@ -11,6 +11,7 @@ import { Parameters } from './parameters.ts';
 import type { ProductCategories } from './product-categories.ts';
 import { QueryGate } from './query-gate.ts';
 import { sendItems } from './send-items.ts';
+import { readSearch } from './search.ts';
 import { readTime, readWindow } from './time.ts';
 import { Version1Log } from './version1-log.ts';
 import { registerVersion1Routes } from './version1-routes.ts';
@@ -26,8 +27,8 @@ const LIMIT = { min: 1, max: 1000, otherwise: 100 };
 
 const CONTROLS = ['since', 'before', 'direction', 'limit', 'cursor'];
 const KNOWN = {
-  account: new Set([...filterNames('account'), ...CONTROLS]),
-  organization: new Set([...filterNames('organization'), ...CONTROLS]),
+  account: new Set([...filterNames('account'), ...CONTROLS, 'search']),
+  organization: new Set([...filterNames('organization'), ...CONTROLS, 'search']),
 };
 const HISTORY_KNOWN = new Set(['action_time', ...CONTROLS]);
 const NONE: ReadonlySet<string> = new Set();
@@ -85,7 +86,8 @@ class AuditQueries {
   async list(request: FastifyRequest, reply: FastifyReply, tenant: Tenant): Promise<FastifyReply> {
     const parameters = new Parameters(request.url, KNOWN[tenant.kind]);
     const filters = readFilters(parameters, tenant.kind, this.#categories);
-    const query = this.#readQuery(parameters, { tenant, filters });
+    const words = readSearch(parameters);
+    const query = this.#readQuery(parameters, { tenant, filters, ...(words && { words }) });
     return this.#answer(reply, query, {});
   }
 
@@ -113,7 +115,7 @@ class AuditQueries {
 
   #readQuery(
     parameters: Parameters,
-    of: Pick<AuditQuery, 'tenant' | 'filters'>,
+    of: Pick<AuditQuery, 'tenant' | 'filters' | 'words'>,
     { withCursor = true } = {},
   ): AuditQuery {
     const query = {

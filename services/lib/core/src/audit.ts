@@ -92,6 +92,8 @@ export interface AuditQuery {
   readonly filters: readonly AuditFilter[];
   /** `actor_ip_address` must lie in this range (`isAddressRange`) as well. */
   readonly addressRange?: string;
+  /** Each, as `wordsOf` makes them, must be the beginning of a word of the event (`searchWordsOf`). */
+  readonly words?: readonly string[];
 }
 
 /** An event that passes, before it is read as a whole. */
@@ -112,7 +114,7 @@ export interface AuditPage {
  */
 export interface AuditFollow extends Pick<
   AuditQuery,
-  'tenant' | 'sinceMicros' | 'beforeMicros' | 'limit' | 'filters'
+  'tenant' | 'sinceMicros' | 'beforeMicros' | 'limit' | 'filters' | 'words'
 > {
   /** `next` of the page before; 0 begins with the first event. */
   readonly after: number;

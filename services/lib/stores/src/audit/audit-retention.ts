@@ -17,7 +17,7 @@ import type { Database } from '../database.ts';
 import { SqlOutbox } from '../outbox.ts';
 import { storeEvents } from './append.ts';
 import { dropMonth, dropSome, tenantsIn, type DropContext } from './drops.ts';
-import type { AuditEngine, NewEvent } from './engine.ts';
+import type { AuditEngine } from './engine.ts';
 import { writeEvents } from './making-months.ts';
 import { monthOf, type Month } from './months.ts';
 import { checkOutbox, putInOutbox } from './retention-outbox.ts';
@@ -30,6 +30,7 @@ import {
   ruleOf,
   storeRule,
 } from './retention-rules.ts';
+import { newEvent } from './rows.ts';
 import type { AuditTables } from './schema.ts';
 import { nameOf, type Tenants } from './tenants.ts';
 
@@ -145,9 +146,9 @@ export class SqlAuditRetention implements AuditRetention {
     keepUntilMs: number,
   ): Promise<{ readonly stored: number }> {
     const numbers = await this.#tenants.take(entries.map(({ tenant }) => tenant));
-    const events = entries.map((entry): NewEvent => {
+    const events = entries.map((entry) => {
       const tenant = numbers.get(nameOf(entry.tenant)) ?? 0;
-      return { tenant, timeMicros: entry.timeMicros, entry };
+      return newEvent(entry, tenant);
     });
     const stored = await writeEvents(this.#database, this.#engine, events, async (transaction) => {
       const count = await storeEvents(transaction, this.#engine, events);

@@ -16,10 +16,11 @@ import type { Kysely } from 'kysely';
 
 import type { Database } from '../database.ts';
 import { appendBatch } from './append.ts';
-import type { AuditEngine, NewEvent } from './engine.ts';
+import type { AuditEngine } from './engine.ts';
 import { followEvents } from './ingestion-order.ts';
 import { writeEvents } from './making-months.ts';
 import { monthOf, type Month } from './months.ts';
+import { newEvent } from './rows.ts';
 import type { AuditTables } from './schema.ts';
 import { readEvents, searchEvents } from './search.ts';
 import { nameOf, type Tenants } from './tenants.ts';
@@ -66,9 +67,9 @@ export class SqlAuditStore implements AuditStore {
 
   async append(batch: AuditBatch): Promise<{ readonly stored: number } | 'stale'> {
     const numbers = await this.#tenants.take(batch.entries.map(({ tenant }) => tenant));
-    const events = batch.entries.map((entry): NewEvent => {
+    const events = batch.entries.map((entry) => {
       const tenant = numbers.get(nameOf(entry.tenant)) ?? 0;
-      return { tenant, timeMicros: entry.timeMicros, entry };
+      return newEvent(entry, tenant);
     });
     const seenAtMs = this.#clock.now();
     return writeEvents(this.#database, this.#engine, events, (transaction) =>

@@ -9,6 +9,8 @@ export interface NewEvent {
   readonly tenant: number;
   readonly timeMicros: number;
   readonly entry: AuditEntry;
+  /** What a free-text search finds it by. */
+  readonly words: readonly string[];
 }
 
 /** A range of time that one statement looks at. */
@@ -44,6 +46,11 @@ export interface AuditEngine extends Engine {
     months: readonly Month[],
     range: { readonly fromMicros: number; readonly toMicros: number },
   ): readonly Part[];
+  /**
+   * Each event passes one of these conditions on rows of `e`. Under each of them, what asks for
+   * `COVERED_COLUMNS` alone is answered from an index by time.
+   */
+  readonly coverage: readonly RawBuilder<unknown>[];
   /** Texts as the database can hold them, and back. */
   encodeText(text: string): string;
   decodeText(text: string): string;

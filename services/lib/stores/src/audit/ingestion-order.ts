@@ -3,7 +3,7 @@ import { sql, type Kysely, type RawBuilder } from 'kysely';
 
 import type { AuditEngine } from './engine.ts';
 import { monthOf, startOf, type Month } from './months.ts';
-import { allOf, passes } from './predicates.ts';
+import { allOf, passing } from './predicates.ts';
 import type { AuditTables } from './schema.ts';
 
 /** Events of the tenant that one look goes through, over all months. */
@@ -104,9 +104,7 @@ async function hitsUpTo(
   { database, engine, query, tenant, months }: Following,
   range: { after: number; end: number; count: number },
 ): Promise<AuditHit[]> {
-  const filters = query.filters.map((filter) =>
-    passes(filter, 'e', (text) => engine.encodeText(text)),
-  );
+  const passed = passing(query, (text) => engine.encodeText(text));
   const some = ofMonths(
     months,
     (month) => sql`
@@ -116,7 +114,7 @@ async function hitsUpTo(
         sql`e.sequence > ${range.after}`,
         sql`e.sequence <= ${range.end}`,
         ...timeConditions(query, month),
-        ...filters,
+        ...passed,
       ])}
       order by e.sequence limit ${sql.lit(range.count)}`,
   );

@@ -17,6 +17,7 @@ import { SqlAuditStore } from './audit-store.ts';
 import type { AuditEngine } from './engine.ts';
 import { createAudit } from './migrations/0001-audit.ts';
 import { addIngestionOrder } from './migrations/0002-ingestion-order.ts';
+import { addSearch } from './migrations/0003-search.ts';
 import { createRetention } from './migrations/0004-retention.ts';
 import { postgresAudit } from './postgres-engine.ts';
 import type { AuditTables } from './schema.ts';
@@ -27,6 +28,7 @@ import { Tenants } from './tenants.ts';
 const MIGRATIONS = {
   '0001_audit': { up: createAudit },
   '0002_ingestion_order': { up: addIngestionOrder },
+  '0003_search': { up: addSearch },
   '0004_retention': { up: createRetention },
 };
 

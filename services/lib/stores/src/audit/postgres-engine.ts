@@ -5,9 +5,10 @@ import { BulkRows } from '../bulk.ts';
 import type { AuditEngine, NewEvent, Part } from './engine.ts';
 import { takePostgresTurn } from './ingestion-order.ts';
 import { monthName, startOf, type Month } from './months.ts';
+import { isWide } from './postgres-covering.ts';
 import { createPostgresMonth, dropPostgresMonth } from './postgres-months.ts';
-import { rowOf } from './rows.ts';
-import { EVENT_COLUMNS } from './schema.ts';
+import { rowOf, wordsText } from './rows.ts';
+import { STORED_COLUMNS } from './schema.ts';
 import { termsOf } from './terms.ts';
 
 /** Months in one statement: few at first, as most queries end there, then ever more. */
@@ -34,6 +35,7 @@ export const postgresAudit: Omit<AuditEngine, 'dialect' | 'conflict' | 'stalled'
   isMonthGone: (error) => error instanceof pg.DatabaseError && error.code === UNDEFINED_TABLE,
   insert,
   partsOf,
+  coverage: [sql`not e.is_wide`, sql`e.is_wide`],
   encodeText,
   decodeText,
 };
@@ -47,9 +49,10 @@ async function insert(
   month: Month,
   events: readonly NewEvent[],
 ): Promise<void> {
-  const columns = sql.join([...EVENT_COLUMNS, 'terms'].map((name) => sql.ref(name)));
+  const columns = sql.join([...STORED_COLUMNS, 'is_wide', 'terms'].map((name) => sql.ref(name)));
   const rows = events.map((event) => [
     ...rowOf(event, encodeText),
+    isWide(event.entry, wordsText(event.words)) ? 't' : 'f',
     termsOf(event.entry, event.tenant),
   ]);
   const table = sql.table(`audit_events_${monthName(month)}`);

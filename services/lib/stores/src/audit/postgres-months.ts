@@ -2,6 +2,7 @@ import { sql, type Kysely, type RawBuilder } from 'kysely';
 
 import { createIngestionIndex } from './ingestion-order.ts';
 import { monthName, startOf, type Month } from './months.ts';
+import { createPostgresCovering } from './postgres-covering.ts';
 import { EVENT_TEXTS } from './schema.ts';
 
 /** Of everything that waits for entry into the index of terms, a query looks at every entry. */
@@ -42,6 +43,7 @@ export async function createPostgresMonth(database: Kysely<never>, month: Month)
   ];
   for (const statement of statements) await statement.execute(database);
   await createIngestionIndex(database, name);
+  await createPostgresCovering(database, name);
 }
 
 /** While it waits for who is reading, all others wait behind it: it gives up soon. */

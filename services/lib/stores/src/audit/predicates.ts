@@ -1,5 +1,7 @@
-import { withinRanges, type AuditFilter } from '@trailpush/core';
+import { withinRanges, type AuditField, type AuditFilter, type AuditQuery } from '@trailpush/core';
 import { sql, type RawBuilder } from 'kysely';
+
+import { COVERED_FIELDS } from './schema.ts';
 
 /** The filter on rows of `of`, exactly. An absent value is the same as an empty one. */
 export function passes(
@@ -31,6 +33,29 @@ export function mayLieWithin(range: string, of: string): RawBuilder<boolean>[] {
 }
 
 const MAPPED = '::ffff:0:0/96';
+
+/** Rows of `of` that have a word with this beginning. It holds nothing that `like` would take for a wildcard. */
+export function hasWordWith(word: string, of: string): RawBuilder<boolean> {
+  return sql<boolean>`${sql.ref(`${of}.words`)} like ${`% ${word}%`}`;
+}
+
+/** What events of a query must be like, besides their time. An address may still lie outside the range. */
+export function passing(
+  { filters, words = [], addressRange }: Pick<AuditQuery, 'filters' | 'words' | 'addressRange'>,
+  encode: (text: string) => string,
+): RawBuilder<boolean>[] {
+  return [
+    ...filters.map((filter) => passes(filter, 'e', encode)),
+    ...words.map((word) => hasWordWith(word, 'e')),
+    ...(addressRange === undefined ? [] : mayLieWithin(addressRange, 'e')),
+  ];
+}
+
+/** Whether an index by time knows all that is compared. */
+export function isCovered({ filters }: Pick<AuditQuery, 'filters'>): boolean {
+  const covered: readonly AuditField[] = COVERED_FIELDS;
+  return filters.every(({ field }) => covered.includes(field));
+}
 
 export function allOf(conditions: readonly RawBuilder<unknown>[]): RawBuilder<boolean> {
   return sql<boolean>`${sql.join(conditions, sql` and `)}`;

@@ -1,12 +1,16 @@
-import type { AuditEntry, Tenant } from '@trailpush/core';
+import { searchWordsOf, type AuditEntry, type Tenant } from '@trailpush/core';
 
 import type { BulkValue } from '../bulk.ts';
 import type { NewEvent } from './engine.ts';
 import { EVENT_TEXTS, type EventRow } from './schema.ts';
 
-/** The values of `EVENT_COLUMNS`. */
+export function newEvent(entry: AuditEntry, tenant: number): NewEvent {
+  return { tenant, timeMicros: entry.timeMicros, entry, words: searchWordsOf(entry) };
+}
+
+/** The values of `STORED_COLUMNS`. */
 export function rowOf(
-  { tenant, timeMicros, entry }: NewEvent,
+  { tenant, timeMicros, entry, words }: NewEvent,
   encode: (text: string) => string,
 ): BulkValue[] {
   let bytes = 0;
@@ -23,7 +27,13 @@ export function rowOf(
     row.push(encode(text));
   }
   row[2] = bytes;
+  row.push(wordsText(words));
   return row;
+}
+
+/** Words as they are stored: each between two spaces. */
+export function wordsText(words: readonly string[]): string {
+  return ` ${words.join(' ')} `;
 }
 
 export function entryOf(

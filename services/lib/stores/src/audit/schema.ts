@@ -1,4 +1,4 @@
-import { AUDIT_BODIES, AUDIT_TEXTS } from '@trailpush/core';
+import { AUDIT_BODIES, AUDIT_TEXTS, type AuditField } from '@trailpush/core';
 import type { Generated } from 'kysely';
 
 import type { RetentionTables } from './retention-schema.ts';
@@ -68,6 +68,25 @@ export const EVENT_COLUMNS = [
   'raw_status_code',
   ...EVENT_TEXTS,
 ] as const;
+
+/** What is stored of an event besides `sequence` and `terms`. `words` is for search alone, and never read. */
+export const STORED_COLUMNS = [...EVENT_COLUMNS, 'words'] as const;
+
+/** What an index by time holds as well, so that searches and counts need not look at the events themselves. */
+export const COVERED_FIELDS = [
+  'raw_status_code',
+  'action_result',
+  'action_type',
+  'actor_context',
+  'actor_email',
+  'actor_id',
+  'actor_ip_address',
+  'actor_type',
+  'raw_method',
+  'resource_product',
+  'resource_type',
+] as const satisfies readonly AuditField[];
+export const COVERED_COLUMNS = ['bytes', 'words', ...COVERED_FIELDS] as const;
 
 /** A row of events as it is read. */
 export type EventRow = {

@@ -11,7 +11,7 @@ import { sql, type Kysely, type RawBuilder } from 'kysely';
 import { numberRows } from '../number-rows.ts';
 import type { AuditEngine, Part } from './engine.ts';
 import { monthOf, type Month } from './months.ts';
-import { allOf, mayLieWithin, passes } from './predicates.ts';
+import { allOf, isCovered, passing } from './predicates.ts';
 import { entryOf } from './rows.ts';
 import { EVENT_COLUMNS, type AuditTables, type EventRow } from './schema.ts';
 import { termsOfFilter } from './terms.ts';
@@ -140,16 +140,25 @@ async function scanRows(search: Search, part: Part, how: Scan): Promise<HitRow[]
     ...(how.upTo
       ? [sql`${PLACE} ${query.direction === 'desc' ? sql`>=` : sql`<=`} ${placeOf(how.upTo)}`]
       : []),
-    ...query.filters.map((filter) => passes(filter, 'e', (text) => engine.encodeText(text))),
-    ...(query.addressRange === undefined ? [] : mayLieWithin(query.addressRange, 'e')),
+    ...passing(query, (text) => engine.encodeText(text)),
     ...(how.isRare ? [part.matching(terms)] : []),
   ];
-  const { rows } = await sql<HitRow>`
-    select e.time_micros, e.sequence, e.bytes, e.actor_ip_address as address
-    from ${part.table} where ${allOf(conditions)}
-    order by ${orderOf(query, 'e')} limit ${how.count}
-  `.execute(database);
-  return rows;
+  // Words are too many to look at anywhere but in an index.
+  const byIndex = query.words !== undefined && !how.isRare && isCovered(query);
+  const rows: HitRow[] = [];
+  for (const half of byIndex ? engine.coverage : [sql`true`]) {
+    const found = await sql<HitRow>`
+      select e.time_micros, e.sequence, e.bytes, e.actor_ip_address as address
+      from ${part.table} where ${half} and ${allOf(conditions)}
+      order by ${orderOf(query, 'e')} limit ${how.count}
+    `.execute(database);
+    rows.push(...found.rows);
+  }
+  if (!byIndex) return rows;
+  const sign = query.direction === 'asc' ? 1 : -1;
+  return rows
+    .toSorted((a, b) => sign * (a.time_micros - b.time_micros || a.sequence - b.sequence))
+    .slice(0, how.count);
 }
 
 function placeConditions(

@@ -5,7 +5,7 @@ import { SqliteStatementError } from '../sqlite-faults.ts';
 import type { AuditEngine, NewEvent } from './engine.ts';
 import { monthName, startOf, type Month } from './months.ts';
 import { rowOf } from './rows.ts';
-import { EVENT_COLUMNS } from './schema.ts';
+import { STORED_COLUMNS } from './schema.ts';
 import { createSqliteMonth, dropSqliteMonth, termsTable, wordOf } from './sqlite-months.ts';
 import { termsOf } from './terms.ts';
 
@@ -33,6 +33,7 @@ export const sqliteAudit: Omit<AuditEngine, 'dialect' | 'conflict' | 'stalled'> 
       toMicros: Math.min(range.toMicros, startOf(month + 1)),
       matching: (terms) => matching(month, terms),
     })),
+  coverage: [sql`true`],
   encodeText: (text) => text,
   decodeText: (text) => text,
 };
@@ -50,7 +51,7 @@ async function insert(
     update audit_sequence set value = value + ${events.length} returning value
   `.execute(transaction);
   const first = (taken[0]?.value ?? 0) - events.length + 1;
-  const columns = ['sequence', ...EVENT_COLUMNS];
+  const columns = ['sequence', ...STORED_COLUMNS];
   await insertMany(
     transaction,
     sql`insert into ${sql.table(`audit_events_${monthName(month)}`)}

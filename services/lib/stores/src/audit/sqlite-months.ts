@@ -2,7 +2,7 @@ import { sql, type Kysely, type RawBuilder } from 'kysely';
 
 import { createIngestionIndex } from './ingestion-order.ts';
 import { monthName, type Month } from './months.ts';
-import { EVENT_TEXTS } from './schema.ts';
+import { COVERED_COLUMNS, EVENT_TEXTS } from './schema.ts';
 
 /**
  * The events of a month, and their terms: an inverted index that keeps nothing but row numbers, made by
@@ -22,15 +22,25 @@ export async function createSqliteMonth(database: Kysely<never>, month: Month): 
       tenant integer not null,
       bytes integer not null,
       raw_status_code integer,
+      words text,
       ${sql.join(texts)}
     )`,
     sql`create unique index ${index('by_id')} on ${table} (id, tenant)`,
-    sql`create index ${index('by_time')} on ${table} (tenant, time_micros, sequence)`,
     sql`create virtual table ${termsTable(month)}
       using fts5(terms, content = '', detail = none, columnsize = 0)`,
   ];
   for (const statement of statements) await statement.execute(database);
   await createIngestionIndex(database, name);
+  await createSqliteIndexByTime(database, name);
+}
+
+export async function createSqliteIndexByTime(
+  database: Kysely<never>,
+  name: string,
+): Promise<void> {
+  const covered = sql.join(COVERED_COLUMNS.map((column) => sql.ref(column)));
+  await sql`create index ${sql.ref(`${name}_by_time`)} on ${sql.table(name)}
+    (tenant, time_micros, sequence, ${covered})`.execute(database);
 }
 
 /** The file stays as large as it was: its pages are used again. */
