@@ -39,6 +39,14 @@ export class MemoryOutbox {
     this.#entries.push({ id: ++this.#lastId, line, leasedUntilMs: 0 });
   }
 
+  /** Throws before anything is stored. */
+  add(lines: readonly string[]): void {
+    if (this.#entries.length >= MAX_OUTBOX_ENTRIES) throw new OutboxFullError('it is full');
+    for (const line of lines) {
+      this.#entries.push({ id: ++this.#lastId, line, leasedUntilMs: 0 });
+    }
+  }
+
   /** For one process, by its own clock. */
   open(clock: Clock): Outbox {
     return {

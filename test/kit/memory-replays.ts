@@ -1,4 +1,4 @@
-import type { NewReplay, Replay, ReplayStore } from '@trailpush/core';
+import type { EventsOf, NewReplay, Replay, ReplayStore } from '@trailpush/core';
 import type { MemoryStores } from './memory-stores.ts';
 import type { StoreFaults } from './store-faults.ts';
 
@@ -15,10 +15,19 @@ export class MemoryReplays implements ReplayStore {
     this.#faults = faults;
   }
 
-  start(accountId: string, jobId: number, order: NewReplay): Promise<Replay | undefined> {
-    return this.#faults.pass('startReplay', () =>
-      startReplay(this.#stores, accountId, jobId, order),
-    );
+  start(
+    accountId: string,
+    jobId: number,
+    order: NewReplay,
+    events?: EventsOf<Replay>,
+  ): Promise<Replay | undefined> {
+    return this.#faults.pass('startReplay', () => {
+      const { outbox } = this.#stores;
+      if (events) outbox.add([]);
+      const replay = startReplay(this.#stores, accountId, jobId, order);
+      if (events && replay) outbox.add(events(replay));
+      return replay;
+    });
   }
 
   list(accountId: string, jobId: number, limit: number): Promise<readonly Replay[]> {
@@ -35,11 +44,20 @@ export class MemoryReplays implements ReplayStore {
     return this.#faults.pass('getReplay', () => this.#find(accountId, jobId, id));
   }
 
-  cancel(accountId: string, jobId: number, id: number): Promise<Replay | undefined> {
+  cancel(
+    accountId: string,
+    jobId: number,
+    id: number,
+    events?: EventsOf<Replay>,
+  ): Promise<Replay | undefined> {
     return this.#faults.pass('cancelReplay', () => {
-      if (!this.#find(accountId, jobId, id)) return undefined;
+      const known = this.#find(accountId, jobId, id);
+      if (known?.state !== 'running') return known;
+      if (events) this.#stores.outbox.add([]);
       endReplay(this.#stores, id, 'cancelled');
-      return this.#find(accountId, jobId, id);
+      const cancelled = this.#find(accountId, jobId, id);
+      if (events && cancelled) this.#stores.outbox.add(events(cancelled));
+      return cancelled;
     });
   }
 

@@ -14,6 +14,7 @@ import { splitContract } from './contracts/stores/splits.ts';
 import { replayContract } from './contracts/stores/replays.ts';
 import { topicContract } from './contracts/stores/topics.ts';
 import { createSuite } from './contracts/stores/suite.ts';
+import { trailContract } from './contracts/stores/trails.ts';
 import { tokenContract } from './contracts/stores/tokens.ts';
 import { MemoryStores } from './memory-stores.ts';
 import { MemoryTokens } from './memory-tokens.ts';
@@ -27,8 +28,10 @@ describe('stores contract: memory', () => {
       return {
         open: async ({ clock }) => {
           stores ??= new MemoryStores(clock);
-          tokens ??= new MemoryTokens(clock);
-          const ports = { ...stores.open(), outbox: stores.outbox.open(clock), tokens };
+          tokens ??= new MemoryTokens(clock, stores.outbox);
+          const { outbox } = stores;
+          const auditTrail = { add: async (lines: readonly string[]) => outbox.add(lines) };
+          const ports = { ...stores.open(), outbox: outbox.open(clock), auditTrail, tokens };
           return {
             ...ports,
             ping: async () => undefined,
@@ -64,4 +67,5 @@ describe('stores contract: memory', () => {
   modelContract(suite);
   tokenContract(suite);
   outboxContract(suite);
+  trailContract(suite);
 });

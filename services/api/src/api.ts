@@ -19,7 +19,7 @@ import { DestinationCheck } from './destination-check.ts';
 import { ApiError, CODE, sendError, sendNoRoute, unsupportedMedia } from './envelope.ts';
 import { registerHealthRoutes } from './health-routes.ts';
 import { registerIngestRoute, type IngestDeps } from './ingest.ts';
-import { jobAudit } from './job-audit.ts';
+import { jobAudit, replayAudit } from './job-audit.ts';
 import { JobChanges, type JobChangeDeps } from './job-changes.ts';
 import { registerJobRoutes } from './job-routes.ts';
 import { jobChangeReader, showJob, uploadLimits } from './job-shape.ts';
@@ -60,6 +60,8 @@ export interface ApiDeps
 /** `/client/v4`, `/ingest/v1`, `/admin/v1` and `/openapi.json`, as a plugin for `createHttpServer`. */
 export function createApi(deps: ApiDeps): FastifyPluginAsync {
   const authenticate = requireToken(deps);
+  const redactConf = (conf: string) => deps.destinations.redact(conf);
+  const replays = replayAudit({ clock: deps.clock, redactConf });
   return async (app) => {
     registerOpenApiRoute(app);
     await app.register(
@@ -78,7 +80,7 @@ export function createApi(deps: ApiDeps): FastifyPluginAsync {
         const show = (job: Job) =>
           showJob(job, destinations.redact(job.spec.destinationConf.reveal()));
         registerDatasetRoutes(client, { jobs, datasets, show });
-        registerReplayRoutes(client, { ...deps, ownership });
+        registerReplayRoutes(client, { ...deps, ownership, audit: replays });
         registerDeadLetterRoutes(client, deps.deadLetters);
         registerPreviewRoute(client, deps);
         registerHealthRoutes(client, { ...deps, check });
@@ -86,11 +88,7 @@ export function createApi(deps: ApiDeps): FastifyPluginAsync {
           jobs,
           show,
           changes: new JobChanges({ ...deps, check, ownership }),
-          audit: jobAudit({
-            clock: deps.clock,
-            show,
-            redactConf: (conf) => destinations.redact(conf),
-          }),
+          audit: jobAudit({ clock: deps.clock, show, redactConf }),
           readChange,
         });
         registerZoneRoutes(client, { datasets, readChange });
@@ -112,12 +110,13 @@ export function createApi(deps: ApiDeps): FastifyPluginAsync {
         serveEnvelope(admin, [authenticate]);
         acceptStrictJson(admin);
         const orders = new ReplayOrders({ ...deps, ownership: new Ownership(deps) });
-        registerAdminRoutes(
-          admin,
-          new TokenAdmin(deps.tokens, deps.clock),
-          new DeadLetterAdmin({ ...deps, orders }),
-          new RetentionAdmin(deps),
-        );
+        registerAdminRoutes(admin, {
+          admin: new TokenAdmin(deps.tokens, deps.clock),
+          deadLetters: new DeadLetterAdmin({ ...deps, orders }),
+          retention: new RetentionAdmin(deps),
+          replayAudit: replays,
+          relay: deps.relay,
+        });
       },
       { prefix: '/admin/v1' },
     );

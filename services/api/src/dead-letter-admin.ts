@@ -5,8 +5,10 @@ import {
   type DeadLetter,
   type DeadLetterQuery,
   type DeadLetterStore,
+  type EventsOf,
   type JobStore,
   type RecordLog,
+  type Replay,
 } from '@trailpush/core';
 
 import { readRecord, textOf, type RecordDeps, type ShownRecord } from './dead-letter-record.ts';
@@ -52,11 +54,11 @@ export class DeadLetterAdmin {
    * @throws ApiError 404; 409 for what cannot be sent as it is, with the reason; LogUnavailableError,
    * StoreUnavailableError
    */
-  async resend(id: number): Promise<ResentDeadLetter> {
+  async resend(id: number, events: EventsOf<Replay>): Promise<ResentDeadLetter> {
     const letter = await this.#get(id);
     const { jobId } = letter;
     const replayId =
-      jobId === null ? await this.#append(letter) : await this.#replay(letter, jobId);
+      jobId === null ? await this.#append(letter) : await this.#replay(letter, jobId, events);
     const resentAtMs = this.#deps.clock.now();
     await this.#deps.deadLetters.markResent(id, resentAtMs);
     return { ...shown({ ...letter, resentAtMs }), replay_id: replayId };
@@ -77,18 +79,19 @@ export class DeadLetterAdmin {
     return null;
   }
 
-  async #replay(letter: DeadLetter, jobId: number): Promise<number> {
+  async #replay(letter: DeadLetter, jobId: number, events: EventsOf<Replay>): Promise<number> {
     const job = letter.accountId && (await this.#deps.jobs.get(letter.accountId, jobId));
     if (!job) throw refused(letter, `its job ${jobId} is no more`);
     if (!(await this.#isInLog(letter))) {
       throw refused(letter, 'the log does not hold its record any more, so it cannot be replayed');
     }
     const { partition, offset } = letter;
-    const { replay } = await this.#deps.orders.start(job, {
+    const order = {
       ...{ sinceMs: undefined, beforeMs: undefined, destinationConf: undefined },
       offsets: [{ partition, first: offset, last: offset }],
       ...{ maxRecordsPerSecond: null, dryRun: false },
-    });
+    };
+    const { replay } = await this.#deps.orders.start(job, order, events);
     if (!replay) throw refused(letter, `its job ${jobId} is no more`);
     return replay.id;
   }

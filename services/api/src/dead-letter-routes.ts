@@ -4,6 +4,7 @@ import type { FastifyInstance } from 'fastify';
 import type { DeadLetterAdmin } from './dead-letter-admin.ts';
 import { readDeadLetterQuery, readOperatorQuery, showDeadLetter } from './dead-letter-shape.ts';
 import { ApiError, CODE, ok } from './envelope.ts';
+import type { ReplayAudit } from './job-audit.ts';
 import { pathId } from './job-routes.ts';
 
 /** `.../logpush/dead_letters`: what was set aside of an account's records, and why. */
@@ -25,7 +26,11 @@ interface OfLetter {
 }
 
 /** `/admin/v1/dead_letters`: what `trailpush deadletters` does. Register it behind the operator's gate. */
-export function registerDeadLetterAdminRoutes(app: FastifyInstance, admin: DeadLetterAdmin): void {
+export function registerDeadLetterAdminRoutes(
+  app: FastifyInstance,
+  admin: DeadLetterAdmin,
+  audit: ReplayAudit,
+): void {
   app.get('/dead_letters', async ({ url }) => ok(await admin.list(readOperatorQuery(url))));
 
   app.get<OfLetter>('/dead_letters/:letter_id', async ({ params }) =>
@@ -33,7 +38,7 @@ export function registerDeadLetterAdminRoutes(app: FastifyInstance, admin: DeadL
   );
 
   app.post<OfLetter>('/dead_letters/:letter_id/resend', async (request) => {
-    const resent = await admin.resend(letterId(request.params.letter_id));
+    const resent = await admin.resend(letterId(request.params.letter_id), audit(request, 'start'));
     const { id, account_id: accountId, job_id: jobId, replay_id: replayId } = resent;
     request.log.info({ deadLetterId: id, accountId, jobId, replayId }, 'dead letter sent again');
     return ok(resent);

@@ -1,8 +1,15 @@
-import { REDACTED, type ChangeTrail, type Clock, type Job } from '@trailpush/core';
-import { eventIds } from '@trailpush/datasets';
+import {
+  REDACTED,
+  type ChangeTrail,
+  type Clock,
+  type EventsOf,
+  type Job,
+  type Replay,
+} from '@trailpush/core';
 import type { FastifyRequest } from 'fastify';
 
-import { principalOf, type Principal } from './auth.ts';
+import { auditTellers, sourceOf } from './audit-event.ts';
+import { showReplay } from './replay-shape.ts';
 
 /** What a caller does to a job. */
 export type JobAction = 'create' | 'update' | 'delete';
@@ -14,22 +21,23 @@ export interface JobAuditDeps {
   readonly redactConf: (conf: string) => string;
 }
 
-/** Longer ones are cut: they come from outside, and say nothing more. */
-const MAX_TEXT_CHARACTERS = 256;
-
-/** Properties of a job that can hold no secret; whatever else a body has is not repeated. */
+/** Properties of jobs and replays that can hold no secret; whatever else a body has is not repeated. */
 const PLAIN_PROPERTIES: ReadonlySet<string> = new Set([
+  'before',
   'dataset',
   'enabled',
   'filter',
   'frequency',
   'kind',
   'logpull_options',
+  'max_records_per_second',
   'max_upload_bytes',
   'max_upload_interval_seconds',
   'max_upload_records',
   'name',
+  'offsets',
   'output_options',
+  'since',
   'start_at',
 ]);
 
@@ -40,30 +48,21 @@ const PLAIN_PROPERTIES: ReadonlySet<string> = new Set([
 export function jobAudit(
   deps: JobAuditDeps,
 ): (request: FastifyRequest, action: JobAction) => ChangeTrail['describe'] {
-  const newId = eventIds(deps.clock);
+  const tellerOf = auditTellers(deps.clock);
   return (request, action) => {
-    // A transaction that is tried again is still one event.
-    const id = newId();
-    const time = new Date(deps.clock.now()).toISOString();
+    const tell = tellerOf(sourceOf(request));
     const { account_id: accountId = '' } = request.params as { account_id?: string };
     const { show } = deps;
     return ({ before, after }) => {
       const jobId = (after ?? before)?.id;
-      return JSON.stringify({
-        id,
-        account: { id: accountId },
-        action: {
-          description: `${action[0]?.toUpperCase() ?? ''}${action.slice(1)} Logpush job`,
-          result: 'success',
-          time,
-          type: action,
-        },
-        actor: actorOf(principalOf(request), accountId, request.ip),
-        raw: rawOf(request, action === 'create' ? 201 : 200),
+      return tell({
+        tenant: { kind: 'account', id: accountId },
+        type: action,
+        description: `${action[0]?.toUpperCase() ?? ''}${action.slice(1)} Logpush job`,
+        statusCode: action === 'create' ? 201 : 200,
         resource: {
           id: String(jobId),
           product: 'logpush',
-          scope: 'accounts',
           type: 'job',
           request: redactBody(request.body, deps.redactConf),
           response: after === undefined ? { id: jobId } : show(after),
@@ -74,34 +73,32 @@ export function jobAudit(
   };
 }
 
-/** `actor` of an event about what the caller did. */
-export function actorOf(principal: Principal, accountId: string, address: string): object {
-  const { tokenId, tokenName, email, context, isAdmin } = principal;
-  const owner = isAdmin
-    ? { type: 'cloudflare_admin', id: tokenId }
-    : email === null
-      ? { type: 'account', id: accountId }
-      : { type: 'user', id: tokenId, email };
-  return {
-    ...owner,
-    context,
-    ip_address: address,
-    token_id: tokenId,
-    token_name: tokenName,
-  };
-}
+/** What a caller does to a replay. */
+export type ReplayAction = 'start' | 'cancel';
 
-/** `raw` of such an event. */
-export function rawOf(request: FastifyRequest, statusCode: number): object {
-  const { url, method, id } = request;
-  // Without the query, in which clients put what belongs into headers.
-  const uri = (url.split('?')[0] ?? '').replace(/^\/client\/v4(?=\/)/, '');
-  return {
-    cf_ray_id: id,
-    method,
-    status_code: statusCode,
-    uri: uri.slice(0, MAX_TEXT_CHARACTERS),
-    user_agent: (request.headers['user-agent'] ?? '').slice(0, MAX_TEXT_CHARACTERS),
+/** Describes the start or the cancelling of a replay as an audit event of its account. */
+export type ReplayAudit = (request: FastifyRequest, action: ReplayAction) => EventsOf<Replay>;
+
+export function replayAudit(deps: Omit<JobAuditDeps, 'show'>): ReplayAudit {
+  const tellerOf = auditTellers(deps.clock);
+  return (request, action) => {
+    const tell = tellerOf(sourceOf(request));
+    const isStart = action === 'start';
+    return (replay) => [
+      tell({
+        tenant: { kind: 'account', id: replay.accountId },
+        type: isStart ? 'create' : 'update',
+        description: `${isStart ? 'Start' : 'Cancel'} Logpush replay`,
+        statusCode: isStart ? 201 : 200,
+        resource: {
+          id: String(replay.id),
+          product: 'logpush',
+          type: 'replay',
+          request: redactBody(request.body, deps.redactConf),
+          response: showReplay(replay),
+        },
+      }),
+    ];
   };
 }
 

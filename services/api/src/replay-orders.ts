@@ -2,6 +2,7 @@ import {
   Secret,
   type Clock,
   type Dataset,
+  type EventsOf,
   type Job,
   type JobStore,
   type PartitionBounds,
@@ -15,6 +16,7 @@ import { offsetAt } from '@trailpush/log';
 import { ApiError, CODE, invalidProperty } from './envelope.ts';
 import type { DestinationConfs } from './job-changes.ts';
 import { countReplay, type ReplayCount } from './replay-count.ts';
+import type { OutboxRelay } from './outbox-relay.ts';
 import type { Ownership } from './ownership.ts';
 import type { OffsetRange, ReplayRequest } from './replay-shape.ts';
 
@@ -26,6 +28,8 @@ export interface ReplayOrderDeps {
   readonly destinations: Pick<DestinationConfs, 'parse' | 'restore'>;
   readonly ownership: Pick<Ownership, 'isDemanded'>;
   readonly clock: Pick<Clock, 'monotonic'>;
+  /** Told when there is an audit event to send. */
+  readonly relay: Pick<OutboxRelay, 'wake'>;
 }
 
 /** Each one is another reader of old parts of the log. */
@@ -51,6 +55,7 @@ export class ReplayOrders {
   async start(
     job: Job,
     request: ReplayRequest,
+    events: EventsOf<Replay>,
   ): Promise<{ replay: Replay | undefined; notices: readonly string[] }> {
     const { replays, log } = this.#deps;
     const conf = this.#confOf(job, request);
@@ -62,13 +67,15 @@ export class ReplayOrders {
     }
     const { ranges, notices } = await this.#resolve(request);
     const { maxRecordsPerSecond } = request;
-    const replay = await replays.start(job.accountId, job.id, {
+    const order = {
       topic: log.topic,
       ranges,
       maxRecordsPerSecond,
       destinationConf: request.destinationConf === undefined ? undefined : new Secret(conf),
       location,
-    });
+    };
+    const replay = await replays.start(job.accountId, job.id, order, events);
+    this.#deps.relay.wake();
     return { replay, notices };
   }
 

@@ -2,6 +2,7 @@ import type { Job, Replay } from '@trailpush/core';
 import type { FastifyInstance } from 'fastify';
 
 import { ApiError, CODE, ok } from './envelope.ts';
+import type { ReplayAudit } from './job-audit.ts';
 import { jobId, jobNotFound, pathId } from './job-routes.ts';
 import { MAX_LISTED_REPLAYS, ReplayOrders, type ReplayOrderDeps } from './replay-orders.ts';
 import { readReplayRequest, showCount, showReplay } from './replay-shape.ts';
@@ -15,8 +16,11 @@ interface OfReplay {
 }
 
 /** `.../logpush/jobs/:job_id/replay`: start or count, list, read, cancel. */
-export function registerReplayRoutes(app: FastifyInstance, deps: ReplayOrderDeps): void {
-  const { jobs, replays } = deps;
+export function registerReplayRoutes(
+  app: FastifyInstance,
+  deps: ReplayOrderDeps & { readonly audit: ReplayAudit },
+): void {
+  const { jobs, replays, relay, audit } = deps;
   const orders = new ReplayOrders(deps);
   const all = '/accounts/:account_id/logpush/jobs/:job_id/replay';
   const one = `${all}/:replay_id`;
@@ -31,7 +35,11 @@ export function registerReplayRoutes(app: FastifyInstance, deps: ReplayOrderDeps
       const { count, notices } = await orders.count(job, order);
       return ok(showCount(count), notices);
     }
-    const { replay = jobNotFound(), notices } = await orders.start(job, order);
+    const { replay = jobNotFound(), notices } = await orders.start(
+      job,
+      order,
+      audit(request, 'start'),
+    );
     const { id, accountId, ranges } = replay;
     request.log.info({ accountId, jobId: job.id, replayId: id, ranges }, 'replay started');
     return reply.code(201).send(ok(showReplay(replay), notices));
@@ -50,7 +58,9 @@ export function registerReplayRoutes(app: FastifyInstance, deps: ReplayOrderDeps
 
   app.delete<OfReplay>(one, async (request) => {
     const { account_id: accountId, job_id: job, replay_id: id } = request.params;
-    const replay = found(await replays.cancel(accountId, jobId(job), replayId(id)));
+    const events = audit(request, 'cancel');
+    const replay = found(await replays.cancel(accountId, jobId(job), replayId(id), events));
+    relay.wake();
     request.log.info({ accountId, jobId: replay.jobId, replayId: replay.id }, 'replay cancelled');
     return ok(showReplay(replay));
   });

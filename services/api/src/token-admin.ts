@@ -3,10 +3,19 @@ import {
   PERMISSIONS,
   type ApiToken,
   type Clock,
+  type EventsOf,
+  type Tenant,
   type TokenStore,
 } from '@trailpush/core';
 import { z } from 'zod';
 
+import {
+  auditTellers,
+  CONSOLE,
+  OPERATOR,
+  type AuditSource,
+  type AuditTeller,
+} from './audit-event.ts';
 import { ApiError, CODE } from './envelope.ts';
 import { mintToken } from './tokens.ts';
 
@@ -78,14 +87,16 @@ const orderSchema = z.strictObject(
 export class TokenAdmin {
   readonly #tokens: TokenStore;
   readonly #clock: Pick<Clock, 'now'>;
+  readonly #tellerOf: (source: AuditSource) => AuditTeller;
 
   constructor(tokens: TokenStore, clock: Pick<Clock, 'now'>) {
     this.#tokens = tokens;
     this.#clock = clock;
+    this.#tellerOf = auditTellers(clock);
   }
 
   /** @throws ApiError 400 that names the member */
-  async create(body: unknown): Promise<CreatedToken> {
+  async create(body: unknown, source: AuditSource = CONSOLE): Promise<CreatedToken> {
     const order = orderSchema.safeParse(body);
     if (!order.success) throw invalidOrder(order.error.issues);
     const { account_ids: accountIds, permissions, name, email } = order.data;
@@ -94,7 +105,8 @@ export class TokenAdmin {
       ...{ name, email, accountIds, permissions, allowedAddresses, notBeforeMs },
       expiresAtMs: order.data.expires_on,
     });
-    const created = await this.#tokens.create(token);
+    const events = this.#eventsOf('create', source);
+    const created = await this.#tokens.create(token, events);
     return { ...this.#show(created), value: text.reveal() };
   }
 
@@ -103,10 +115,32 @@ export class TokenAdmin {
   }
 
   /** @throws ApiError 404 */
-  async revoke(id: string): Promise<ShownToken> {
-    const token = await this.#tokens.revoke(id);
+  async revoke(id: string, source: AuditSource = CONSOLE): Promise<ShownToken> {
+    const token = await this.#tokens.revoke(id, this.#eventsOf('delete', source));
     if (token !== undefined) return this.#show(token);
     throw new ApiError(404, [{ code: CODE.notFound, message: 'there is no token with this id' }]);
+  }
+
+  /** One event for each account, which learns nothing of the others; a token for all is the operator's. */
+  #eventsOf(type: 'create' | 'delete', source: AuditSource): EventsOf<ApiToken> {
+    const tell = this.#tellerOf(source);
+    return (token) => {
+      const tenants: readonly Tenant[] = token.accountIds?.map(accountOf) ?? [OPERATOR];
+      return tenants.map((tenant) =>
+        tell({
+          tenant,
+          type,
+          description: type === 'create' ? 'Create API token' : 'Revoke API token',
+          statusCode: type === 'create' ? 201 : 200,
+          resource: {
+            id: token.id,
+            product: 'tokens',
+            type: 'token',
+            response: { ...this.#show(token), account_ids: token.accountIds && [tenant.id] },
+          },
+        }),
+      );
+    };
   }
 
   #show(token: ApiToken): ShownToken {
@@ -130,6 +164,10 @@ export class TokenAdmin {
     if (expiresAtMs !== null && nowMs >= expiresAtMs) return 'expired';
     return notBeforeMs !== null && nowMs < notBeforeMs ? 'not yet active' : 'active';
   }
+}
+
+function accountOf(id: string): Tenant {
+  return { kind: 'account', id };
 }
 
 function rfc3339(ms: number | null): string | null {

@@ -19,6 +19,7 @@ import { splitContract } from './stores/splits.ts';
 import { createSuite, type StoresHarness } from './stores/suite.ts';
 import { changesContract, revisionContract } from './stores/revisions.ts';
 import { tokenContract } from './stores/tokens.ts';
+import { trailContract } from './stores/trails.ts';
 
 export type { StoresHarness, StoresPlace } from './stores/suite.ts';
 
@@ -47,6 +48,7 @@ export function storesContract(name: string, harness: StoresHarness): void {
     secretContract(suite);
     tokenContract(suite);
     outboxContract(suite);
+    trailContract(suite);
     modelContract(suite);
   });
 }

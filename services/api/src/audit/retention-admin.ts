@@ -6,13 +6,12 @@ import type {
   RetentionRule,
   Tenant,
 } from '@trailpush/core';
-import { eventIds } from '@trailpush/datasets';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 
+import { auditTellers, sourceOf } from '../audit-event.ts';
 import { principalOf } from '../auth.ts';
 import { ApiError, CODE } from '../envelope.ts';
-import { actorOf, rawOf } from '../job-audit.ts';
 
 /** What holds for one tenant; null where it has nothing of its own. */
 export interface ShownRule {
@@ -76,11 +75,11 @@ const holdSchema = z.strictObject(
 /** Shows and changes how long audit logs are kept. For the operator alone. */
 export class RetentionAdmin {
   readonly #deps: RetentionAdminDeps;
-  readonly #newId: () => string;
+  readonly #tellerOf: ReturnType<typeof auditTellers>;
 
   constructor(deps: RetentionAdminDeps) {
     this.#deps = deps;
-    this.#newId = eventIds(deps.clock);
+    this.#tellerOf = auditTellers(deps.clock);
   }
 
   async list(): Promise<ShownRetention> {
@@ -113,24 +112,14 @@ export class RetentionAdmin {
     [description, type]: readonly [string, string],
   ): Promise<ShownRule> {
     const tenant = tenantOf(order);
-    const isAccount = tenant.kind === 'account';
-    const facts = {
-      // A transaction that is tried again is still one event.
-      id: this.#newId(),
-      [tenant.kind]: { id: tenant.id },
-      action: {
-        ...{ description, result: 'success', type: 'update' },
-        time: new Date(this.#deps.clock.now()).toISOString(),
-      },
-      actor: actorOf(principalOf(request), tenant.id, request.ip),
-      raw: rawOf(request, 200),
-    };
+    const tell = this.#tellerOf(sourceOf(request));
+    const facts = { tenant, type: 'update', description, statusCode: 200 } as const;
     const describe: DescribeRule = (before, after) =>
-      JSON.stringify({
+      tell({
         ...facts,
         resource: {
-          ...{ product: 'audit_logs', scope: isAccount ? 'accounts' : 'organizations', type },
-          ...{ request: request.body, response: show(after), value: show(before) },
+          ...{ product: 'audit_logs', type },
+          ...{ request: request.body as object, response: show(after), value: show(before) },
         },
       });
     return show(await this.#deps.retention.changeRule(tenant, change, describe));

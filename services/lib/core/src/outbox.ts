@@ -25,6 +25,21 @@ export interface Outbox {
   count(): Promise<number>;
 }
 
+/**
+ * Tells what was changed as audit events: lines in the shape of the audit API's item, stored in one
+ * transaction with the change. May be called several times.
+ */
+export type EventsOf<Changed> = (changed: Changed) => readonly string[];
+
+/** Audit events about what changes nothing here. */
+export interface AuditTrail {
+  /**
+   * Lines in the shape of the audit API's item, for the outbox: all of them or none.
+   * @throws OutboxFullError, StoreUnavailableError
+   */
+  add(lines: readonly string[]): Promise<void>;
+}
+
 /** How many entries may wait; changes are refused then (OutboxFullError). */
 export const MAX_OUTBOX_ENTRIES = 10_000;
 

@@ -1,4 +1,5 @@
 /** Delivering an old range of a job once more. `reference`: ARCHITECTURE.md, "Replay". */
+import type { EventsOf } from './outbox.ts';
 import type { Secret } from './secret.ts';
 
 /** What a replay covers of one partition. `to` is exclusive. */
@@ -61,12 +62,25 @@ export interface NewReplay extends Omit<ReplayOrder, 'ofJobId'> {
 export interface ReplayStore {
   /**
    * Begins a replay with the job's present content and limits. Without ranges it is completed at once.
-   * Undefined: the account has no such job.
+   * Undefined: the account has no such job. @throws OutboxFullError; nothing is begun then
    */
-  start(accountId: string, jobId: number, replay: NewReplay): Promise<Replay | undefined>;
+  start(
+    accountId: string,
+    jobId: number,
+    replay: NewReplay,
+    events?: EventsOf<Replay>,
+  ): Promise<Replay | undefined>;
   /** The newest first, at most `limit`. */
   list(accountId: string, jobId: number, limit: number): Promise<readonly Replay[]>;
   get(accountId: string, jobId: number, id: number): Promise<Replay | undefined>;
-  /** Ends a replay that still runs, and drops its open plans. Undefined: there is no such replay. */
-  cancel(accountId: string, jobId: number, id: number): Promise<Replay | undefined>;
+  /**
+   * Ends a replay that still runs, and drops its open plans; of one that had ended it tells nothing.
+   * Undefined: there is no such replay. @throws as above
+   */
+  cancel(
+    accountId: string,
+    jobId: number,
+    id: number,
+    events?: EventsOf<Replay>,
+  ): Promise<Replay | undefined>;
 }

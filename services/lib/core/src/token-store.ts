@@ -1,3 +1,5 @@
+import type { EventsOf } from './outbox.ts';
+
 /** What a token may allow. Names are Cloudflare's, as far as it has them. */
 export const PERMISSIONS = [
   'Logs Write',
@@ -40,11 +42,12 @@ export interface ApiToken extends NewToken {
  * Nothing is cached: a token that was revoked is refused from the next request on.
  */
 export interface TokenStore {
-  create(token: NewToken): Promise<ApiToken>;
+  /** @throws OutboxFullError when `events` gives more than may wait; nothing is made then */
+  create(token: NewToken, events?: EventsOf<ApiToken>): Promise<ApiToken>;
   /** Also one that was revoked or has expired. */
   get(id: string): Promise<ApiToken | undefined>;
   /** All of them, oldest first. */
   list(): Promise<readonly ApiToken[]>;
-  /** For good; a second time changes nothing. Undefined: no such token. */
-  revoke(id: string): Promise<ApiToken | undefined>;
+  /** For good; a second time changes nothing and tells nothing. Undefined: no such token. @throws as above */
+  revoke(id: string, events?: EventsOf<ApiToken>): Promise<ApiToken | undefined>;
 }

@@ -2,6 +2,7 @@ import {
   ChallengeSpentError,
   MAX_OUTBOX_ENTRIES,
   OutboxFullError,
+  type AuditTrail,
   type ChangeTrail,
   type Clock,
   type JobTransition,
@@ -27,15 +28,39 @@ export async function storeTrail(
 ): Promise<void> {
   if (trail === undefined) return;
   if (trail.challenge !== undefined) await spend(transaction, trail.challenge, nowMs);
+  await storeEvents(transaction, () => [trail.describe(change)], nowMs);
+}
+
+/** Stores audit events in the transaction of what they tell of. @throws OutboxFullError */
+export async function storeEvents(
+  transaction: Transaction<Tables>,
+  events: (() => readonly string[]) | undefined,
+  nowMs: number,
+): Promise<void> {
+  if (events === undefined) return;
   if ((await countEntries(transaction)) >= MAX_OUTBOX_ENTRIES) {
     throw new OutboxFullError(
       `nothing was changed, as ${MAX_OUTBOX_ENTRIES} audit events about earlier changes wait for the log: see /readyz for what ails it`,
     );
   }
-  await transaction
-    .insertInto('outbox')
-    .values({ line: trail.describe(change), created_at_ms: nowMs, leased_until_ms: 0 })
-    .execute();
+  const rows = events().map((line) => ({ line, created_at_ms: nowMs, leased_until_ms: 0 }));
+  if (rows.length > 0) await transaction.insertInto('outbox').values(rows).execute();
+}
+
+/** Audit events by themselves, in SQL. */
+export class SqlAuditTrail implements AuditTrail {
+  readonly #database: Database<Tables>;
+  readonly #clock: Clock;
+
+  constructor(database: Database<Tables>, clock: Clock) {
+    this.#database = database;
+    this.#clock = clock;
+  }
+
+  add(lines: readonly string[]): Promise<void> {
+    const nowMs = this.#clock.now();
+    return this.#database.write((transaction) => storeEvents(transaction, () => lines, nowMs));
+  }
 }
 
 async function spend(

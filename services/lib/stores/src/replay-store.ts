@@ -1,4 +1,4 @@
-import type { Clock, JobSpec, NewReplay, Replay, ReplayStore } from '@trailpush/core';
+import type { Clock, EventsOf, JobSpec, NewReplay, Replay, ReplayStore } from '@trailpush/core';
 import type { Kysely, Transaction } from 'kysely';
 
 import { writeAnnounced } from './announced-write.ts';
@@ -6,6 +6,7 @@ import type { Database } from './database.ts';
 import type { JobChanges } from './job-changes.ts';
 import { jobOf, selectJob } from './job-rows.ts';
 import { createJob, lockJob } from './job-writes.ts';
+import { storeEvents } from './outbox.ts';
 import { cancelReplay, settleReplay, showReplay } from './replay-rows.ts';
 import type { Tables } from './schema.ts';
 import type { SecretBox } from './secret-box.ts';
@@ -29,7 +30,12 @@ export class SqlReplayStore implements ReplayStore {
     this.#clock = options.clock;
   }
 
-  start(accountId: string, jobId: number, replay: NewReplay): Promise<Replay | undefined> {
+  start(
+    accountId: string,
+    jobId: number,
+    replay: NewReplay,
+    events?: EventsOf<Replay>,
+  ): Promise<Replay | undefined> {
     const nowMs = this.#clock.now();
     return this.#change(async (transaction) => {
       if (!(await lockJob(transaction, accountId, jobId))) return undefined;
@@ -44,7 +50,9 @@ export class SqlReplayStore implements ReplayStore {
       });
       await insertReplay(transaction, { id, jobId, accountId, replay, nowMs });
       await settleReplay(transaction, { replayId: id, nowMs });
-      return read(transaction, accountId, jobId, id);
+      const started = await read(transaction, accountId, jobId, id);
+      await tell(transaction, events, started, nowMs);
+      return started;
     });
   }
 
@@ -62,19 +70,36 @@ export class SqlReplayStore implements ReplayStore {
     return this.#database.read((database) => read(database, accountId, jobId, id));
   }
 
-  cancel(accountId: string, jobId: number, id: number): Promise<Replay | undefined> {
+  cancel(
+    accountId: string,
+    jobId: number,
+    id: number,
+    events?: EventsOf<Replay>,
+  ): Promise<Replay | undefined> {
     const nowMs = this.#clock.now();
     return this.#change(async (transaction) => {
       const known = await read(transaction, accountId, jobId, id);
-      if (known === undefined) return undefined;
+      if (known?.state !== 'running') return known;
       await cancelReplay(transaction, { replayId: id, nowMs });
-      return read(transaction, accountId, jobId, id);
+      const cancelled = await read(transaction, accountId, jobId, id);
+      if (cancelled?.state === 'cancelled') await tell(transaction, events, cancelled, nowMs);
+      return cancelled;
     });
   }
 
   #change<Result>(change: (transaction: Transaction<Tables>) => Promise<Result>): Promise<Result> {
     return writeAnnounced({ database: this.#database, changes: this.#changes }, change);
   }
+}
+
+async function tell(
+  transaction: Transaction<Tables>,
+  events: EventsOf<Replay> | undefined,
+  replay: Replay | undefined,
+  nowMs: number,
+): Promise<void> {
+  if (events === undefined || replay === undefined) return;
+  await storeEvents(transaction, () => events(replay), nowMs);
 }
 
 function selectReplays(database: Kysely<Tables>, accountId: string, jobId: number) {

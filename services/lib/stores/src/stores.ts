@@ -1,5 +1,6 @@
 import {
   Secret,
+  type AuditTrail,
   type Clock,
   type DeadLetterStore,
   type DigestKeyStore,
@@ -26,7 +27,7 @@ import { SqlJobStore } from './job-store.ts';
 import { checkSecretKey } from './key-check.ts';
 import { startLedgerRetention } from './ledger-retention.ts';
 import { migrate } from './migrations/index.ts';
-import { SqlOutbox } from './outbox.ts';
+import { SqlAuditTrail, SqlOutbox } from './outbox.ts';
 import { postgresConflict } from './postgres-faults.ts';
 import { listenForJobs } from './postgres-notifications.ts';
 import { openPostgresPool, postgresConfig } from './postgres-pool.ts';
@@ -49,6 +50,7 @@ export interface Stores {
   readonly replays: ReplayStore;
   readonly topics: TopicStore;
   readonly outbox: Outbox;
+  readonly auditTrail: AuditTrail;
   readonly jobHealth: HealthStore;
   /** @throws StoreUnavailableError */
   ping(): Promise<void>;
@@ -139,6 +141,7 @@ async function openStores(
     replays: new SqlReplayStore({ database, box, changes, clock }),
     topics: new SqlTopicStore({ database, clock }),
     outbox: new SqlOutbox(database, clock, 'outbox'),
+    auditTrail: new SqlAuditTrail(database, clock),
     jobHealth: new SqlHealthStore(database, clock),
     ping: () => database.ping(),
     health: () => database.health(),

@@ -1,7 +1,8 @@
-import type { ApiToken, Clock, NewToken, Permission, TokenStore } from '@trailpush/core';
-import type { Selectable } from 'kysely';
+import type { ApiToken, Clock, EventsOf, NewToken, Permission, TokenStore } from '@trailpush/core';
+import type { Kysely, Selectable } from 'kysely';
 
 import type { Database } from './database.ts';
+import { storeEvents } from './outbox.ts';
 import type { Tables } from './schema.ts';
 
 /** Tokens in SQL. */
@@ -14,7 +15,7 @@ export class SqlTokenStore implements TokenStore {
     this.#clock = clock;
   }
 
-  async create(token: NewToken): Promise<ApiToken> {
+  async create(token: NewToken, events?: EventsOf<ApiToken>): Promise<ApiToken> {
     const row = {
       id: token.id,
       hash: token.hash,
@@ -28,17 +29,16 @@ export class SqlTokenStore implements TokenStore {
       created_at_ms: this.#clock.now(),
       revoked_at_ms: null,
     };
-    await this.#database.write((transaction) =>
-      transaction.insertInto('tokens').values(row).execute(),
-    );
-    return tokenOf(row);
+    const created = tokenOf(row);
+    await this.#database.write(async (transaction) => {
+      await transaction.insertInto('tokens').values(row).execute();
+      await storeEvents(transaction, events && (() => events(created)), row.created_at_ms);
+    });
+    return created;
   }
 
   async get(id: string): Promise<ApiToken | undefined> {
-    const row = await this.#database.read((database) =>
-      database.selectFrom('tokens').selectAll().where('id', '=', id).executeTakeFirst(),
-    );
-    return row && tokenOf(row);
+    return this.#database.read((database) => read(database, id));
   }
 
   async list(): Promise<readonly ApiToken[]> {
@@ -48,18 +48,30 @@ export class SqlTokenStore implements TokenStore {
     return rows.map(tokenOf);
   }
 
-  async revoke(id: string): Promise<ApiToken | undefined> {
-    const revokedAtMs = this.#clock.now();
-    await this.#database.write((transaction) =>
-      transaction
+  async revoke(id: string, events?: EventsOf<ApiToken>): Promise<ApiToken | undefined> {
+    const nowMs = this.#clock.now();
+    return this.#database.write(async (transaction) => {
+      const { numUpdatedRows } = await transaction
         .updateTable('tokens')
-        .set({ revoked_at_ms: revokedAtMs })
+        .set({ revoked_at_ms: nowMs })
         .where('id', '=', id)
         .where('revoked_at_ms', 'is', null)
-        .execute(),
-    );
-    return this.get(id);
+        .executeTakeFirstOrThrow();
+      const token = await read(transaction, id);
+      if (token === undefined || numUpdatedRows === 0n) return token;
+      await storeEvents(transaction, events && (() => events(token)), nowMs);
+      return token;
+    });
   }
+}
+
+async function read(database: Kysely<Tables>, id: string): Promise<ApiToken | undefined> {
+  const row = await database
+    .selectFrom('tokens')
+    .selectAll()
+    .where('id', '=', id)
+    .executeTakeFirst();
+  return row && tokenOf(row);
 }
 
 function tokenOf(row: Selectable<Tables['tokens']>): ApiToken {
