@@ -203,6 +203,30 @@ describe('a topic that was cut or made anew', () => {
     expect(process.batcher.health()).toMatch(/partition 0 is stopped: offset 19 is another record/);
   });
 
+  it('and filled up to where it was read before the next read is noticed while it is read', async () => {
+    world = new BatcherWorld();
+    const job = world.createJob({ maxUploadIntervalSeconds: 5 });
+    const process = await world.start();
+    world.produce('acme', 20);
+    await world.advance(20_000);
+    world.topic.truncate(0, 0);
+    world.produce('acme', 20);
+    const unseen = world.produce('acme', 10).map(({ id }) => id);
+    await world.advance(20_000);
+    expect(process.batcher.health()).toMatch(/partition 0 is stopped: offset 19 is another record/);
+    // Nor does it begin again by itself, or in another process.
+    await world.advance(180_000);
+    expect(process.batcher.health()).toMatch(/partition 0 is stopped/);
+    await process.stop();
+    const other = await world.start();
+    await world.advance(20_000);
+    expect(other.batcher.health()).toMatch(/partition 0 is stopped: offset 29 is another record/);
+    await world.stores.open().topics.accept(TOPIC, [{ partition: 0, from: 20 }]);
+    await world.advance(120_000);
+    expect(other.batcher.health()).toBeUndefined();
+    expect(world.delivered(job.id)).toEqual(expect.arrayContaining(unseen));
+  });
+
   it('below the last record that was read is noticed too, also while it is read', async () => {
     world = new BatcherWorld();
     const job = world.createJob({ maxUploadIntervalSeconds: 5 });
@@ -219,61 +243,5 @@ describe('a topic that was cut or made anew', () => {
     const again = world.produce('acme', 3).map(({ id }) => id);
     await world.advance(20_000);
     expect(world.delivered(job.id)).toEqual(expect.arrayContaining(again));
-  });
-});
-
-describe('a rebalance', () => {
-  it('that leaves a partition where it was keeps its epoch, batches and uploads', async () => {
-    world = new BatcherWorld();
-    const job = world.createJob({ maxUploadRecords: 5, maxUploadIntervalSeconds: 10 });
-    await world.start();
-    bucket().latencyMs = () => 5_000;
-    world.produce('acme', 8);
-    await world.advance(2_000);
-    for (let i = 0; i < 5; i++) {
-      world.topic.rebalance();
-      await world.advance(400);
-    }
-    await world.advance(20_000);
-    expect(world.stores.partition(TOPIC, 0)?.epoch).toBe(1);
-    expect(bucket().attempts).toHaveLength(2);
-    expect(world.faults(job.id)).toEqual([]);
-  });
-
-  it('moves partitions between processes without losing or repeating anything', async () => {
-    world = new BatcherWorld({ partitions: 4 });
-    const accounts = ['acme', 'beta', 'gamma', 'delta', 'epsilon', 'zeta'];
-    const jobs = accounts.map((accountId) =>
-      world.createJob({ accountId, maxUploadRecords: 4, maxUploadIntervalSeconds: 4 }),
-    );
-    bucket().latencyMs = () => 700;
-    const processes = [await world.start()];
-    for (let round = 0; round < 24; round++) {
-      for (const account of accounts) world.produce(account, 3);
-      if (round % 6 === 2) processes.push(await world.start());
-      if (round % 6 === 5) await processes.shift()?.stop();
-      await world.advance(1_500);
-    }
-    await world.advance(30_000);
-    for (const job of jobs) expect(world.faults(job.id)).toEqual([]);
-  });
-
-  it('back and forth in a moment leaves one claim of the partition', async () => {
-    world = new BatcherWorld();
-    const job = world.createJob({ maxUploadIntervalSeconds: 5 });
-    const process = await world.start();
-    process.faults.latencyMs = () => 300;
-    const other = world.topic.open();
-    for (let i = 0; i < 5; i++) {
-      world.produce('acme', 2);
-      const membership = await other.joinGroup('trailpush-batcher', () => undefined);
-      world.topic.rebalance();
-      await world.advance(100);
-      await membership.leave();
-      await world.advance(100);
-    }
-    await world.advance(60_000);
-    expect(world.faults(job.id)).toEqual([]);
-    expect(process.log.openReaders).toBe(1);
   });
 });

@@ -14,6 +14,7 @@ const TICK_MS = 250;
 const PIN_MS = 2000;
 const OBSERVE_MS = 5000;
 const RECORD_ATTEMPTS_MS = 10_000;
+const CHECK_LOG_MS = 15_000;
 /** Of the 25 s that a shutdown has: what uploads under way, the last cursors and leaving may take. */
 const DRAIN_MS = 15_000;
 const LAST_PIN_MS = 3000;
@@ -39,6 +40,7 @@ export class Batcher {
   #membership: GroupMembership | undefined;
   #unwatch: (() => Promise<void>) | undefined;
   #pinning: Promise<void> | undefined;
+  #checking: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
 
   constructor(options: {
@@ -93,6 +95,7 @@ export class Batcher {
       this.#clock.every(PIN_MS, () => void this.#pin()),
       this.#clock.every(OBSERVE_MS, () => this.#gauges.observeJobs()),
       this.#clock.every(RECORD_ATTEMPTS_MS, () => void this.#attempts.flush()),
+      this.#clock.every(CHECK_LOG_MS, () => void this.#checkLog()),
     );
   }
 
@@ -169,6 +172,12 @@ export class Batcher {
       }
     }
     this.#gauges.observe();
+  }
+
+  /** One round at a time. */
+  #checkLog(): Promise<void> {
+    this.#checking ??= this.#claims.checkLog().finally(() => (this.#checking = undefined));
+    return this.#checking;
   }
 
   /** One round at a time: a slow store delays the next one, and nothing piles up. */

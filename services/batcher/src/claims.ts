@@ -96,6 +96,18 @@ export class Claims {
     }
   }
 
+  /** Looks whether the log still is the one that was read. @throws nothing: what is away is asked later */
+  async checkLog(): Promise<void> {
+    for (const [number, partition] of this.served) {
+      try {
+        await partition.checkLog(() => this.#boundsOf(number));
+      } catch (error) {
+        const fields = { partition: number, error: messageOf(error) };
+        this.#logger.debug(fields, 'the log could not be checked');
+      }
+    }
+  }
+
   /** Nothing new is read or claimed; what is being sent goes on. */
   stopReading(): void {
     this.#isClosing = true;
@@ -155,7 +167,7 @@ export class Claims {
     }
     holding.stopped = undefined;
     const end = await this.#serve(holding, jobs, { claim, bounds });
-    if (end?.kind === 'stopped') this.#stopped(holding, end.error.message);
+    if (end?.kind === 'stopped') this.#stopped(holding, end.reason);
     return end?.kind === 'lost' ? end.error : undefined;
   }
 

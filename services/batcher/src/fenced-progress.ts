@@ -3,6 +3,7 @@ import type {
   Clock,
   CursorRow,
   Gap,
+  LastRead,
   Logger,
   NewDeadLetter,
   Plan,
@@ -25,6 +26,7 @@ export class FencedProgress {
   readonly #clock: Clock;
   readonly #turns: StoreTurns;
   #liveFrom: number;
+  #lastRead: LastRead | null;
   #deadLetters: NewDeadLetter[] = [];
   /** Added and not yet known to be durable. */
   #unsaved = 0;
@@ -40,6 +42,7 @@ export class FencedProgress {
     this.#store = options.store;
     this.ownership = options.ownership;
     this.#liveFrom = options.ownership.liveFrom;
+    this.#lastRead = options.ownership.lastRead;
     this.#clock = options.clock;
     this.#turns = new StoreTurns(options);
     for (const row of options.ownership.cursors) this.rows.set(row.jobId, row);
@@ -133,12 +136,13 @@ export class FencedProgress {
         return !stored || cursor > stored.cursor || detached !== stored.detached;
       });
       const idleJobIds = idle.filter((jobId) => this.rows.has(jobId));
-      const isSame = changed.length === 0 && idleJobIds.length === 0;
-      if (isSame && liveFrom === this.#liveFrom) return;
+      const isMoved = liveFrom !== this.#liveFrom || lastRead !== this.#lastRead;
+      if (!isMoved && changed.length === 0 && idleJobIds.length === 0) return;
       const pin = { liveFrom, lastRead, cursors: changed, idleJobIds };
       const kept = await this.#turns.repeat(() => this.#store.pin(this.ownership, pin));
       if (!kept) throw new LostPartitionError();
       this.#liveFrom = liveFrom;
+      this.#lastRead = lastRead;
       for (const row of changed) {
         const cursor = Math.max(row.cursor, this.rows.get(row.jobId)?.cursor ?? 0);
         this.rows.set(row.jobId, { ...row, cursor });

@@ -3,10 +3,12 @@ import {
   OffsetOutOfRangeError,
   type ClaimedPartition,
   type Logger,
+  type PartitionBounds,
 } from '@trailpush/core';
 import { CatchUpLane, type CatchUpOwner } from './catch-up-lane.ts';
 import { FencedProgress } from './fenced-progress.ts';
 import { isCut, LiveLane, type LiveOwner } from './live-lane.ts';
+import { LogCheck } from './log-check.ts';
 import type { OpenJob } from './open-job.ts';
 import { relievePressure } from './pressure.ts';
 import { settleReplays } from './replay-track.ts';
@@ -29,7 +31,7 @@ export type PartitionEnd =
   /** Another owner has it, or memory and store disagree: claim it again if it still is ours. */
   | { readonly kind: 'lost'; readonly error: unknown }
   /** The log is not what it was: a person must look. */
-  | { readonly kind: 'stopped'; readonly error: OffsetOutOfRangeError };
+  | { readonly kind: 'stopped'; readonly reason: string };
 
 /** A partition that this process owns under one epoch: its two lanes and the jobs' tracks in it. */
 export class Partition implements LiveOwner, CatchUpOwner, TrackOwner {
@@ -44,6 +46,7 @@ export class Partition implements LiveOwner, CatchUpOwner, TrackOwner {
   /** Ends the lanes; `#stop` ends the deliveries too. */
   readonly #stopReading = new AbortController();
   readonly #catchUp: CatchUpLane;
+  readonly #logCheck: LogCheck;
   #lanes: Promise<unknown> = Promise.resolve();
 
   /** `onEnd` is called at most once, and not after `stop`. */
@@ -73,6 +76,7 @@ export class Partition implements LiveOwner, CatchUpOwner, TrackOwner {
     this.live = new LiveLane({ ...lane, position: claim.liveFrom, logEnd: options.logEnd });
     this.live.lastRead = claim.lastRead;
     this.#catchUp = new CatchUpLane(lane);
+    this.#logCheck = new LogCheck(shared.log, claim.lastRead);
   }
 
   get epoch(): number {
@@ -137,7 +141,7 @@ export class Partition implements LiveOwner, CatchUpOwner, TrackOwner {
   }
 
   cutLog(error: OffsetOutOfRangeError): void {
-    this.#end({ kind: 'stopped', error });
+    this.#end({ kind: 'stopped', reason: error.message });
   }
 
   async lostToRetention(track: Track, error: OffsetOutOfRangeError): Promise<void> {
@@ -188,7 +192,8 @@ export class Partition implements LiveOwner, CatchUpOwner, TrackOwner {
       } else if (track.batch && track.batch.ageMs(now) >= track.open.limits.maxAgeMs) {
         if (track.blocked) continue;
         if (++closed > CLOSES_A_TURN) {
-          void this.#guard(this.#tickInNextTurn());
+          const turn = this.#shared.clock.sleep(TURN_MS, this.#stopReading.signal);
+          void this.#guard(turn.then(() => this.tick()));
           break;
         }
         track.close(this.#lookedAt(track), 'age');
@@ -213,12 +218,18 @@ export class Partition implements LiveOwner, CatchUpOwner, TrackOwner {
     return lowest;
   }
 
-  // -----------------------------------------------------------------------------------------------
-
-  async #tickInNextTurn(): Promise<void> {
-    await this.#shared.clock.sleep(TURN_MS, this.#stopReading.signal);
-    this.tick();
+  /** Ends the partition when the log is not the one any more that was read. @throws as `LogCheck` */
+  async checkLog(askBounds: () => Promise<PartitionBounds>): Promise<void> {
+    const latest = this.live.lastRead;
+    const cut = await this.#logCheck.findCut(latest, await askBounds(), this.#stopReading.signal);
+    if (cut === undefined) return;
+    this.stopReading();
+    this.live.lastRead = cut.lastRead;
+    await this.pin();
+    this.#end({ kind: 'stopped', reason: cut.reason });
   }
+
+  // -----------------------------------------------------------------------------------------------
 
   async #reload(track: Track): Promise<void> {
     track.drop();
