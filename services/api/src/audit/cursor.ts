@@ -13,8 +13,10 @@ const SEAL_BYTES = 16;
 export class Cursors {
   readonly #key: Buffer;
 
-  constructor(secretKey: Buffer) {
-    this.#key = createHmac('sha256', secretKey).update('trailpush audit cursor').digest();
+  /** Places of one order are none of another. */
+  constructor(secretKey: Buffer, order: 'time' | 'ingested' = 'time') {
+    const purpose = order === 'time' ? '' : ` ${order}`;
+    this.#key = createHmac('sha256', secretKey).update(`trailpush audit cursor${purpose}`).digest();
   }
 
   write(place: AuditPlace, query: Omit<AuditQuery, 'after'>): string {

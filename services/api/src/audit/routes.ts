@@ -1,17 +1,20 @@
-import type { AuditQuery, AuditStore, Tenant } from '@trailpush/core';
+import type { AuditQuery, AuditStore, Clock, Tenant } from '@trailpush/core';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 
 import { AUDIT_READERS, authorize } from '../auth.ts';
 import { CODE, failed, ok } from '../envelope.ts';
 import { Cursors } from './cursor.ts';
+import { DOWNLOAD_CONTROLS, sendDownload } from './download-routes.ts';
+import { Downloads } from './downloads.ts';
 import { filterNames, readFilters } from './filters.ts';
 import { historyOf, type History } from './history.ts';
+import { IngestedPages } from './ingested.ts';
 import { itemOf } from './item.ts';
 import { Parameters } from './parameters.ts';
 import type { ProductCategories } from './product-categories.ts';
 import { QueryGate } from './query-gate.ts';
 import { sendItems } from './send-items.ts';
-import { readSearch } from './search.ts';
+import { readSearch, type FoundEvents } from './search.ts';
 import { readTime, readWindow } from './time.ts';
 import { Version1Log } from './version1-log.ts';
 import { registerVersion1Routes } from './version1-routes.ts';
@@ -21,14 +24,19 @@ export interface AuditRoutesDeps {
   /** Seals cursors; the same in all processes. */
   readonly secretKey: Buffer;
   readonly productCategories: ProductCategories;
+  readonly clock: Clock;
 }
 
 const LIMIT = { min: 1, max: 1000, otherwise: 100 };
 
 const CONTROLS = ['since', 'before', 'direction', 'limit', 'cursor'];
 const KNOWN = {
-  account: new Set([...filterNames('account'), ...CONTROLS, 'search']),
-  organization: new Set([...filterNames('organization'), ...CONTROLS, 'search']),
+  account: new Set([...filterNames('account'), ...CONTROLS, 'search', 'order']),
+  organization: new Set([...filterNames('organization'), ...CONTROLS, 'search', 'order']),
+};
+const DOWNLOAD_KNOWN = {
+  account: new Set([...filterNames('account'), ...DOWNLOAD_CONTROLS]),
+  organization: new Set([...filterNames('organization'), ...DOWNLOAD_CONTROLS]),
 };
 const HISTORY_KNOWN = new Set(['action_time', ...CONTROLS]);
 const NONE: ReadonlySet<string> = new Set();
@@ -47,6 +55,9 @@ export function registerAuditRoutes(app: FastifyInstance, deps: AuditRoutesDeps)
   for (const path of tenants) {
     app.get<{ Params: OfTenant }>(path, async (request, reply) =>
       queries.list(request, reply, tenantOf(request)),
+    );
+    app.get<{ Params: OfTenant }>(`${path}/download`, async (request, reply) =>
+      queries.download(request, reply, tenantOf(request)),
     );
     app.get<{ Params: OfTenant & { id: string } }>(`${path}/:id/history`, async (request, reply) =>
       queries.history(request, reply, { tenant: tenantOf(request), id: request.params.id }),
@@ -75,20 +86,44 @@ class AuditQueries {
   readonly #cursors: Cursors;
   readonly #categories: ProductCategories;
   readonly #gate: QueryGate;
+  readonly #ingested: IngestedPages;
+  readonly #downloads: Downloads;
 
-  constructor({ audit, secretKey, productCategories }: AuditRoutesDeps, gate: QueryGate) {
+  constructor(deps: AuditRoutesDeps, gate: QueryGate) {
+    const { audit, secretKey, productCategories } = deps;
     this.#audit = audit;
     this.#gate = gate;
     this.#cursors = new Cursors(secretKey);
     this.#categories = productCategories;
+    this.#ingested = new IngestedPages({ audit, gate, secretKey });
+    this.#downloads = new Downloads(deps);
   }
 
   async list(request: FastifyRequest, reply: FastifyReply, tenant: Tenant): Promise<FastifyReply> {
     const parameters = new Parameters(request.url, KNOWN[tenant.kind]);
+    const found = this.#readFound(parameters, tenant);
+    if (parameters.word('order', ['time', 'ingested'], 'time') === 'ingested') {
+      const limit = parameters.wholeNumber('limit', LIMIT);
+      return this.#ingested.send(reply, parameters, { ...found, limit });
+    }
+    const query = this.#readQuery(parameters, found);
+    return this.#answer(reply, query, {});
+  }
+
+  async download(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    tenant: Tenant,
+  ): Promise<FastifyReply> {
+    const parameters = new Parameters(request.url, DOWNLOAD_KNOWN[tenant.kind]);
+    const found = this.#readFound(parameters, tenant);
+    return sendDownload({ request, reply }, this.#downloads, { parameters, found });
+  }
+
+  #readFound(parameters: Parameters, tenant: Tenant): FoundEvents {
     const filters = readFilters(parameters, tenant.kind, this.#categories);
     const words = readSearch(parameters);
-    const query = this.#readQuery(parameters, { tenant, filters, ...(words && { words }) });
-    return this.#answer(reply, query, {});
+    return { tenant, filters, ...(words && { words }) };
   }
 
   async history(

@@ -1,9 +1,12 @@
-import { wordsOf } from '@trailpush/core';
+import { wordsOf, type AuditQuery } from '@trailpush/core';
 
 import { invalidParameter, type Parameters } from './parameters.ts';
 
 const MAX_CHARACTERS = 256;
 const MAX_WORDS = 10;
+
+/** Whose events, and which of them, at any time. */
+export type FoundEvents = Pick<AuditQuery, 'tenant' | 'filters' | 'words'>;
 
 /** The words of `search`; undefined when it was not sent. @throws ApiError */
 export function readSearch(parameters: Parameters): readonly string[] | undefined {

@@ -28,10 +28,24 @@ export interface Window {
 export function readWindow(parameters: Parameters): Window {
   const sinceMicros = readTime('since', parameters.required('since'));
   const beforeMicros = readTime('before', parameters.required('before'));
-  if (sinceMicros > beforeMicros) {
-    throw invalidParameter('since', 'is later than before: exchange the two');
-  }
-  return { sinceMicros, beforeMicros };
+  return checked({ sinceMicros, beforeMicros });
+}
+
+const EVER: Window = { sinceMicros: 0, beforeMicros: Number.MAX_SAFE_INTEGER };
+
+/** `since` and `before`, where they are given. @throws ApiError */
+export function readOpenWindow(parameters: Parameters): Window {
+  const since = parameters.one('since') ?? '';
+  const before = parameters.one('before') ?? '';
+  return checked({
+    sinceMicros: since === '' ? EVER.sinceMicros : readTime('since', since),
+    beforeMicros: before === '' ? EVER.beforeMicros : readTime('before', before),
+  });
+}
+
+function checked(window: Window): Window {
+  if (window.sinceMicros <= window.beforeMicros) return window;
+  throw invalidParameter('since', 'is later than before: exchange the two');
 }
 
 /** RFC 3339 in UTC, with as many digits of a second as there are. */

@@ -8,7 +8,7 @@ import {
 } from '@trailpush/core';
 
 import { invalidParameter, Parameters } from './parameters.ts';
-import { readTime } from './time.ts';
+import { readOpenWindow } from './time.ts';
 
 /** What is asked of version 1; whose log it is comes from elsewhere. */
 export interface Version1Query {
@@ -35,7 +35,6 @@ const KNOWN: ReadonlySet<string> = new Set([
 const PER_PAGE = { min: 1, max: 1000, otherwise: 100 };
 const MAX_PAGE = 999_999_999;
 /** Until the year 2255. */
-const MAX_TIME_MICROS = Number.MAX_SAFE_INTEGER;
 
 /** @param maxDepth how many events may be counted through to a page @throws ApiError */
 export function readVersion1Query(url: string, maxDepth: number): Version1Query {
@@ -54,7 +53,7 @@ export function readVersion1Query(url: string, maxDepth: number): Version1Query 
   }
   return {
     query: {
-      ...readWindow(parameters),
+      ...readOpenWindow(parameters),
       direction: parameters.word('direction', ['desc', 'asc'], 'desc'),
       filters: [...readFilters(parameters), ...sameAddress(address)],
       ...(isRange(address) ? { addressRange: address } : {}),
@@ -64,18 +63,6 @@ export function readVersion1Query(url: string, maxDepth: number): Version1Query 
     isExport: isTrue(parameters, 'export'),
     isPaged: parameters.one('page') !== undefined || parameters.one('per_page') !== undefined,
   };
-}
-
-/** Both bounds may be missing. */
-function readWindow(parameters: Parameters): Pick<AuditQuery, 'sinceMicros' | 'beforeMicros'> {
-  const bound = (name: string, otherwise: number) => {
-    const text = parameters.one(name) ?? '';
-    return text === '' ? otherwise : readTime(name, text);
-  };
-  const sinceMicros = bound('since', 0);
-  const beforeMicros = bound('before', MAX_TIME_MICROS);
-  if (sinceMicros <= beforeMicros) return { sinceMicros, beforeMicros };
-  throw invalidParameter('since', 'is later than before: exchange the two');
 }
 
 /** An empty value is no filter. */

@@ -1,0 +1,46 @@
+import type { AuditBody, AuditEntry, AuditText, Tenant } from '@trailpush/core';
+
+import { timeText } from './time.ts';
+
+const COMMON = [
+  ...(['action_type', 'action_result', 'action_description', 'actor_context'] as const),
+  ...(['actor_email', 'actor_id', 'actor_ip_address', 'actor_token_id'] as const),
+  ...(['actor_token_name', 'actor_type', 'raw_cf_ray_id', 'raw_method'] as const),
+  ...(['raw_status_code', 'raw_uri', 'raw_user_agent', 'resource_id'] as const),
+  ...(['resource_product', 'resource_request', 'resource_response', 'resource_scope'] as const),
+  ...(['resource_type', 'resource_value'] as const),
+] as const;
+type Column = AuditText | AuditBody | 'raw_status_code';
+
+const COLUMNS: Readonly<Record<Tenant['kind'], readonly Column[]>> = {
+  account: ['account_name', ...COMMON, 'zone_id', 'zone_name'],
+  organization: COMMON,
+};
+
+/** What spreadsheets take for the beginning of a formula. */
+const FORMULA = /^[=+\-@\t\r\n]/;
+const SPECIAL = /[",\r\n]/;
+
+/** The header row of a download (RFC 4180); columns are named as filters are. */
+export function csvHeader(kind: Tenant['kind']): string {
+  return `${['id', 'time', `${kind}_id`, ...COLUMNS[kind]].join(',')}\r\n`;
+}
+
+/**
+ * The event as a row. Absent values are empty. A value that a spreadsheet would compute has an apostrophe
+ * before it: this file is for people; for evidence there is NDJSON.
+ */
+export function csvRow(entry: AuditEntry): string {
+  const { tenant, id, timeMicros } = entry;
+  let row = `${csvValue(id)},${timeText(timeMicros)},${csvValue(tenant.id)}`;
+  for (const column of COLUMNS[tenant.kind]) {
+    const value = entry[column];
+    row += value === null ? ',' : `,${csvValue(String(value))}`;
+  }
+  return `${row}\r\n`;
+}
+
+function csvValue(text: string): string {
+  const value = FORMULA.test(text) ? `'${text}` : text;
+  return SPECIAL.test(value) ? `"${value.replaceAll('"', '""')}"` : value;
+}
