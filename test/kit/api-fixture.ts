@@ -78,7 +78,7 @@ export interface Answer {
 }
 
 export interface ApiFixtureOptions extends Partial<
-  Pick<ApiDeps, 'relaxLimits' | 'rateLimit' | 'maxJobsPerAccount' | 'maxRecordBytes'>
+  Pick<ApiDeps, 'relaxLimits' | 'rateLimit' | 'tellReads' | 'maxJobsPerAccount' | 'maxRecordBytes'>
 > {
   /** Holds no answer against the OpenAPI document: for benchmarks. */
   readonly isUnchecked?: boolean;
@@ -214,6 +214,8 @@ export async function startApi(options: ApiFixtureOptions = {}): Promise<ApiFixt
       replays: stores.replays,
       jobHealth: stores.jobHealth,
       deadLetters: stores.deadLetters,
+      auditTrail: stores.auditTrail,
+      tellReads: options.tellReads ?? false,
       openEntryReader: () => new EntryReader(new WriterSchemas({})),
       clock: systemClock,
       relaxLimits: options.relaxLimits ?? false,

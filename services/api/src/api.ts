@@ -10,6 +10,7 @@ import type { FastifyInstance, FastifyPluginAsync, FastifyRequest } from 'fastif
 
 import { registerAdminRoutes } from './admin-routes.ts';
 import { authorize, requireToken, type AuthDeps } from './auth.ts';
+import { tellReads, type ReadEventDeps } from './audit/reads.ts';
 import { registerAuditRoutes, type AuditRoutesDeps } from './audit/routes.ts';
 import { RetentionAdmin, type RetentionAdminDeps } from './audit/retention-admin.ts';
 import { registerDatasetRoutes } from './dataset-routes.ts';
@@ -53,6 +54,9 @@ export interface ApiDeps
   readonly clock: Clock;
   /** Lowers the floors of `max_upload_*` (`TRAILPUSH_RELAX_LIMITS`). */
   readonly relaxLimits: boolean;
+  /** An audit event for every read of an audit log (`TRAILPUSH_AUDIT_READS`). */
+  readonly tellReads: boolean;
+  readonly auditTrail: ReadEventDeps['auditTrail'];
   /** Requests of one token in five minutes; 0 for no limit (`TRAILPUSH_API_RATE_LIMIT`). */
   readonly rateLimit: number;
 }
@@ -72,6 +76,7 @@ export function createApi(deps: ApiDeps): FastifyPluginAsync {
         client.addHook('onRequest', checkScopeId);
         client.addHook('onRequest', authorizeLogpush);
         registerVerifyRoutes(client);
+        if (deps.tellReads) tellReads(client, deps);
         registerAuditRoutes(client, deps);
         const { jobs, datasets, destinations } = deps;
         const check = new DestinationCheck(deps);

@@ -203,6 +203,8 @@ async function startHttp(
         replays: stores.replays,
         jobHealth: stores.jobHealth,
         deadLetters: stores.deadLetters,
+        auditTrail: stores.auditTrail,
+        tellReads: config.auditReads,
         openEntryReader: events.openEntryReader,
         clock: world.clock,
         relaxLimits: config.relaxLimits,

@@ -37,6 +37,7 @@ describe('loadConfig', () => {
       ledgerMaxAgeMs: 90 * 86_400_000,
       relaxLimits: false,
       requireOwnership: true,
+      auditReads: false,
       apiRateLimit: 1200,
       auditRetentionMonths: 18,
       gzipLevel: 6,
@@ -62,6 +63,7 @@ describe('loadConfig', () => {
       TRAILPUSH_RELAX_LIMITS: '1',
       TRAILPUSH_REQUIRE_OWNERSHIP: '0',
       TRAILPUSH_GZIP_LEVEL: '1',
+      TRAILPUSH_AUDIT_READS: '1',
       LOG_LEVEL: 'debug',
     });
     expect(config).toMatchObject({ port: 9000, host: '0.0.0.0', topic: 'audit', gzipLevel: 1 });
@@ -73,7 +75,12 @@ describe('loadConfig', () => {
     expect(config.kafka?.sasl?.password.reveal()).toBe('p4ss');
     expect(config.databaseUrl?.reveal()).toBe('postgres://u:p@db/trailpush');
     expect(config.allowPrivateDestinations).toEqual(['10.0.0.0/8', 'fd00::/8', '127.0.0.1']);
-    expect(config).toMatchObject({ relaxLimits: true, requireOwnership: false, logLevel: 'debug' });
+    expect(config).toMatchObject({
+      relaxLimits: true,
+      requireOwnership: false,
+      auditReads: true,
+      logLevel: 'debug',
+    });
   });
 
   it('prints no secret', () => {

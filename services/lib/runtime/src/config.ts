@@ -49,6 +49,8 @@ export interface Config {
   readonly relaxLimits: boolean;
   /** Whether customers must prove that they can read where Logpush asks for it. */
   readonly requireOwnership: boolean;
+  /** An audit event for every read of an audit log. */
+  readonly auditReads: boolean;
   /** Requests of one token in five minutes; 0 for no limit. */
   readonly apiRateLimit: number;
   /** Absolute path of a JSON file; undefined: the categories that are built in. */
@@ -128,6 +130,7 @@ function toConfig(settings: Settings): Config {
     digestIntervalMs: settings.TRAILPUSH_DIGEST_SECONDS * 1000,
     relaxLimits: settings.TRAILPUSH_RELAX_LIMITS,
     requireOwnership: settings.TRAILPUSH_REQUIRE_OWNERSHIP,
+    auditReads: settings.TRAILPUSH_AUDIT_READS,
     apiRateLimit: settings.TRAILPUSH_API_RATE_LIMIT,
     productCategoriesFile: settings.TRAILPUSH_PRODUCT_CATEGORIES,
     gzipLevel: settings.TRAILPUSH_GZIP_LEVEL,

@@ -127,6 +127,7 @@ export const settingsSchema = z.object({
   TRAILPUSH_MAX_RECORD_BYTES: wholeNumber(1024, 512 * MIB, 8 * MIB).prefault(`${8 * MIB}`),
   TRAILPUSH_RELAX_LIMITS: flag,
   TRAILPUSH_REQUIRE_OWNERSHIP: flagText.prefault('1'),
+  TRAILPUSH_AUDIT_READS: flag,
   TRAILPUSH_API_RATE_LIMIT: wholeNumber(0, 10_000_000, 1200).prefault('1200'),
   TRAILPUSH_PRODUCT_CATEGORIES: z
     .string()
