@@ -172,6 +172,23 @@ describe('a batch', () => {
     expect(Math.max(...planned)).toBe(4);
   });
 
+  it('that is due and cannot be closed is not looked at without end', async () => {
+    world = new BatcherWorld();
+    const accounts = Array.from({ length: 12 }, (_, index) => `account-${index}`);
+    const jobs = accounts.map((accountId) =>
+      world.createJob({ accountId, maxUploadRecords: 1, maxUploadIntervalSeconds: 1 }),
+    );
+    await world.start();
+    world.places.at('bucket').latencyMs = () => 20_000;
+    for (const account of accounts) world.produce(account, 5);
+    await world.advance(10_000);
+    const timers = world.clock.pendingTimers;
+    await world.advance(1_000);
+    expect(world.clock.pendingTimers).toBe(timers);
+    await world.advance(120_000);
+    for (const job of jobs) expect(world.faults(job.id)).toEqual([]);
+  });
+
   it('counts its age from the time of the log, so that a restart does not start it anew', async () => {
     world = new BatcherWorld();
     world.createJob({ maxUploadIntervalSeconds: 10 });

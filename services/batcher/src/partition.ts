@@ -6,6 +6,7 @@ import {
   type PartitionBounds,
 } from '@trailpush/core';
 import { CatchUpLane, type CatchUpOwner } from './catch-up-lane.ts';
+import { closeDue } from './close-due.ts';
 import { FencedProgress } from './fenced-progress.ts';
 import { isCut, LiveLane, type LiveOwner } from './live-lane.ts';
 import { LogCheck } from './log-check.ts';
@@ -18,12 +19,8 @@ import type { TrackOwner } from './track-owner.ts';
 import type { Track } from './track.ts';
 import { Tracks } from './tracks.ts';
 
-/** A failing job is served apart after this time at the latest; before, its open batch may still grow. */
-const DETACH_AFTER_FAILING_MS = 30_000;
 /** Between two looks at the store for a job of which memory and store disagree. */
 const RELOAD_WAIT_MS = 1000;
-/** Closing a batch takes up to a millisecond: 1,000 that are due at once would stop the process for a second. */
-const CLOSES_A_TURN = 4;
 const TURN_MS = 1;
 
 /** How a partition ends when it was not given up on purpose. */
@@ -48,6 +45,8 @@ export class Partition implements LiveOwner, CatchUpOwner, TrackOwner {
   readonly #catchUp: CatchUpLane;
   readonly #logCheck: LogCheck;
   #lanes: Promise<unknown> = Promise.resolve();
+  /** More is due than one turn could close. */
+  #isClosing = false;
 
   /** `onEnd` is called at most once, and not after `stop`. */
   constructor(options: {
@@ -180,26 +179,13 @@ export class Partition implements LiveOwner, CatchUpOwner, TrackOwner {
 
   /** Closes what has become too old, and sets failing jobs apart. Several times a second. */
   tick(): void {
-    const monotonicMs = this.#shared.clock.monotonic();
-    // Behind the end of the log every record is old: there the time since arrival counts alone.
-    const wallMs = this.live.caughtUp ? this.#shared.clock.now() : Number.NEGATIVE_INFINITY;
-    let closed = 0;
-    for (const track of this.tracks) {
-      const isLive = track.lane === 'live';
-      const now = { monotonicMs, wallMs: isLive ? wallMs : Number.NEGATIVE_INFINITY };
-      if (isLive && track.isHeldUp && track.open.health.failingForMs > DETACH_AFTER_FAILING_MS) {
-        track.detach();
-      } else if (track.batch && track.batch.ageMs(now) >= track.open.limits.maxAgeMs) {
-        if (track.blocked) continue;
-        if (++closed > CLOSES_A_TURN) {
-          const turn = this.#shared.clock.sleep(TURN_MS, this.#stopReading.signal);
-          void this.#guard(turn.then(() => this.tick()));
-          break;
-        }
-        track.close(this.#lookedAt(track), 'age');
-      }
-    }
-    if (this.#shared.budget.underPressure) this.relievePressure();
+    if (this.#isClosing) return;
+    const { budget, clock } = this.#shared;
+    const wallMs = this.live.caughtUp ? clock.now() : Number.NEGATIVE_INFINITY;
+    const now = { monotonicMs: clock.monotonic(), wallMs };
+    this.#isClosing = closeDue(this.tracks, now, (track) => this.#lookedAt(track));
+    if (this.#isClosing) void this.#guard(this.#tickInNextTurn());
+    if (budget.underPressure) this.relievePressure();
   }
 
   /** Stores where everybody stands. Returns the offset to commit to the group. */
@@ -230,6 +216,12 @@ export class Partition implements LiveOwner, CatchUpOwner, TrackOwner {
   }
 
   // -----------------------------------------------------------------------------------------------
+
+  async #tickInNextTurn(): Promise<void> {
+    await this.#shared.clock.sleep(TURN_MS, this.#stopReading.signal);
+    this.#isClosing = false;
+    this.tick();
+  }
 
   async #reload(track: Track): Promise<void> {
     track.drop();
