@@ -4,6 +4,8 @@ import {
   searchWordsOf,
   withinRanges,
   type AuditBatch,
+  type AuditCount,
+  type AuditCounting,
   type AuditEntry,
   type AuditFilter,
   type AuditFollow,
@@ -132,6 +134,17 @@ export class MemoryAuditStore implements AuditStore {
     const isLast = page.length === found.length;
     const next = isLast ? this.#events.length : (page.at(-1)?.sequence ?? 0) + 1;
     return { entries: page.map(({ entry }) => entry), next };
+  }
+
+  async count({ by, intervalMicros = 0, ...query }: AuditCounting): Promise<AuditCount[]> {
+    const counts = new Map<string, AuditCount>();
+    for (const { entry, timeMicros } of this.#find({ ...query, direction: 'asc', limit: 1 })) {
+      const values = by.map((field) => entry[field] ?? '');
+      const startMicros = intervalMicros && timeMicros - (timeMicros % intervalMicros);
+      const key = JSON.stringify([startMicros, values]);
+      counts.set(key, { startMicros, values, count: (counts.get(key)?.count ?? 0) + 1 });
+    }
+    return [...counts.values()];
   }
 
   async listAccounts(limit: number): Promise<readonly string[]> {

@@ -5,6 +5,7 @@ import {
   LogClosedError,
   LogUnavailableError,
   OutboxFullError,
+  QueryTooLargeError,
   RevisionConflictError,
   StoreUnavailableError,
 } from '@trailpush/core';
@@ -106,6 +107,9 @@ function toApiError(error: unknown): ApiError | undefined {
   if (error instanceof InvalidJobError) {
     const source = { pointer: error.pointer };
     return new ApiError(400, [{ code: CODE.invalid, message: error.message, source }]);
+  }
+  if (error instanceof QueryTooLargeError) {
+    return new ApiError(400, [{ code: CODE.invalid, message: error.message }]);
   }
   if (error instanceof ChallengeSpentError) {
     return invalidProperty('ownership_challenge', error.message);

@@ -1,5 +1,6 @@
 import { describe } from 'vitest';
 import { appendContract } from './audit-store/appending.ts';
+import { countContract } from './audit-store/counting.ts';
 import { filterContract } from './audit-store/filtering.ts';
 import { followContract } from './audit-store/following.ts';
 import { locateContract } from './audit-store/locating.ts';
@@ -20,6 +21,7 @@ export function auditStoreContract(name: string, harness: AuditStoreHarness): vo
     locateContract(suite);
     followContract(suite);
     searchContract(suite);
+    countContract(suite);
     modelContract(suite);
   });
 }

@@ -58,7 +58,7 @@ const ORGANIZATION: FilterTable = {
 };
 
 const TABLES = { account: ACCOUNT, organization: ORGANIZATION };
-type Endpoint = keyof typeof TABLES;
+export type Endpoint = keyof typeof TABLES;
 
 /** The names of all filters of an endpoint. */
 export function filterNames(of: Endpoint): string[] {

@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 
 import { AUDIT_READERS, authorize } from '../auth.ts';
 import { CODE, failed, ok } from '../envelope.ts';
+import { registerAnalyticsRoutes } from './analytics-routes.ts';
 import { Cursors } from './cursor.ts';
 import { DOWNLOAD_CONTROLS, sendDownload } from './download-routes.ts';
 import { Downloads } from './downloads.ts';
@@ -53,6 +54,10 @@ export function registerAuditRoutes(app: FastifyInstance, deps: AuditRoutesDeps)
     '/organizations/:organization_id/logs/audit',
   ];
   for (const path of tenants) {
+    registerAnalyticsRoutes(app, path, {
+      ...{ ...deps, gate },
+      tenantOf: (request) => tenantOf(request as FastifyRequest<{ Params: OfTenant }>),
+    });
     app.get<{ Params: OfTenant }>(path, async (request, reply) =>
       queries.list(request, reply, tenantOf(request)),
     );

@@ -2,6 +2,7 @@
  * The audit store: every event of the log, searchable. Two implementations answer to one contract suite
  * (`test/kit/contracts/audit-store.ts`): SQLite for a single process, and PostgreSQL.
  */
+import type { AuditCount, AuditCounting } from './audit-counts.ts';
 import type { LastRead } from './progress.ts';
 
 /** Whose log an event belongs to: the key of its record. Nobody reads across tenants. */
@@ -184,6 +185,8 @@ export interface AuditStore {
     places: readonly AuditPlace[],
   ): Promise<readonly AuditEntry[]>;
   follow(query: AuditFollow): Promise<AuditFollowed>;
+  /** How many events there are of each kind, in no order. @throws QueryTooLargeError */
+  count(query: AuditCounting): Promise<readonly AuditCount[]>;
   /** Ids of the first `limit` accounts that have, or had, events. */
   listAccounts(limit: number): Promise<readonly string[]>;
   /** The event of this id; `timeMicros` says where to look. */

@@ -48,6 +48,9 @@ export class RecordTooLargeError extends TrailpushError {
 /** The database cannot be reached, is full or did not confirm. Worth another try. */
 export class StoreUnavailableError extends TrailpushError {}
 
+/** A query that cannot be answered as a whole. The message says what to narrow. */
+export class QueryTooLargeError extends TrailpushError {}
+
 /** The stored revision is not the one that the change was made against. */
 export class RevisionConflictError extends TrailpushError {}
 

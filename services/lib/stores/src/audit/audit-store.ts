@@ -1,4 +1,6 @@
 import type {
+  AuditCount,
+  AuditCounting,
   AuditBatch,
   AuditEntry,
   AuditFollow,
@@ -16,6 +18,7 @@ import type { Kysely } from 'kysely';
 
 import type { Database } from '../database.ts';
 import { appendBatch } from './append.ts';
+import { countEvents } from './counting.ts';
 import type { AuditEngine } from './engine.ts';
 import { followEvents } from './ingestion-order.ts';
 import { writeEvents } from './making-months.ts';
@@ -128,6 +131,15 @@ export class SqlAuditStore implements AuditStore {
       const of = { owner: query.tenant, tenant, hits };
       return { entries: await readEvents(kysely, this.#engine, of), next };
     });
+  }
+
+  async count(query: AuditCounting): Promise<readonly AuditCount[]> {
+    const tenant = await this.#tenants.find(query.tenant);
+    if (tenant === undefined) return [];
+    const of = { engine: this.#engine, clock: this.#clock, query, tenant };
+    return readWhole(this.#database, this.#engine, async (database) =>
+      countEvents({ ...of, database, months: await readMonths(database) }),
+    );
   }
 
   async listAccounts(limit: number): Promise<readonly string[]> {

@@ -3,6 +3,7 @@ import type { Kysely, RawBuilder } from 'kysely';
 
 import type { Engine } from '../database.ts';
 import type { Month } from './months.ts';
+import type { AuditTables } from './schema.ts';
 
 /** An event on its way into a table. */
 export interface NewEvent {
@@ -51,6 +52,14 @@ export interface AuditEngine extends Engine {
    * `COVERED_COLUMNS` alone is answered from an index by time.
    */
   readonly coverage: readonly RawBuilder<unknown>[];
+  /** How many events one statement counts, so that others get their turn; undefined: as many as there are. */
+  readonly countedAtOnce: number | undefined;
+  /** Runs a statement, and gives it up after a time if it can. */
+  runWithin<Row>(
+    database: Kysely<AuditTables>,
+    statement: RawBuilder<Row>,
+    timeoutMs: number,
+  ): Promise<Row[] | 'too slow'>;
   /** Texts as the database can hold them, and back. */
   encodeText(text: string): string;
   decodeText(text: string): string;

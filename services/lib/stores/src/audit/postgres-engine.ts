@@ -8,13 +8,14 @@ import { monthName, startOf, type Month } from './months.ts';
 import { isWide } from './postgres-covering.ts';
 import { createPostgresMonth, dropPostgresMonth } from './postgres-months.ts';
 import { rowOf, wordsText } from './rows.ts';
-import { STORED_COLUMNS } from './schema.ts';
+import { STORED_COLUMNS, type AuditTables } from './schema.ts';
 import { termsOf } from './terms.ts';
 
 /** Months in one statement: few at first, as most queries end there, then ever more. */
 const MONTHS_AT_ONCE = [1, 1, 2, 4, 8, 16] as const;
 
 const UNDEFINED_TABLE = '42P01';
+const QUERY_CANCELED = '57014';
 
 /** Partitions of one table; terms in a GIN index. */
 export const postgresAudit: Omit<AuditEngine, 'dialect' | 'conflict' | 'stalled'> = {
@@ -36,6 +37,8 @@ export const postgresAudit: Omit<AuditEngine, 'dialect' | 'conflict' | 'stalled'
   insert,
   partsOf,
   coverage: [sql`not e.is_wide`, sql`e.is_wide`],
+  countedAtOnce: undefined,
+  runWithin,
   encodeText,
   decodeText,
 };
@@ -86,6 +89,23 @@ function partsOf(
 function matching(terms: readonly (readonly number[])[]): RawBuilder<boolean> {
   const lists = terms.map((list) => sql`e.terms && ${`{${list.join(',')}}`}::integer[]`);
   return sql<boolean>`(${sql.join(lists, sql` and `)})`;
+}
+
+async function runWithin<Row>(
+  database: Kysely<AuditTables>,
+  statement: RawBuilder<Row>,
+  timeoutMs: number,
+): Promise<Row[] | 'too slow'> {
+  try {
+    return await database.transaction().execute(async (transaction) => {
+      await sql`set local statement_timeout = ${sql.lit(timeoutMs)}`.execute(transaction);
+      return (await statement.execute(transaction)).rows;
+    });
+  } catch (error) {
+    const cause = error instanceof Error ? error.cause : undefined;
+    if (cause instanceof pg.DatabaseError && cause.code === QUERY_CANCELED) return 'too slow';
+    throw error;
+  }
 }
 
 /** PostgreSQL has no U+0000 in texts. It becomes U+0001 and `0`, and U+0001 itself U+0001 and `1`. */

@@ -14,7 +14,7 @@ import { monthOf, type Month } from './months.ts';
 import { allOf, isCovered, passing } from './predicates.ts';
 import { entryOf } from './rows.ts';
 import { EVENT_COLUMNS, type AuditTables, type EventRow } from './schema.ts';
-import { termsOfFilter } from './terms.ts';
+import { termsOfQuery } from './terms.ts';
 
 /** Events of the tenant that are looked at, newest first, before the index of terms is asked. */
 const PROBED_EVENTS = 1000;
@@ -43,14 +43,7 @@ export async function searchEvents(
   of: { query: AuditQuery; tenant: number; months: readonly Month[]; count: number },
 ): Promise<AuditHit[]> {
   const { query, tenant, count } = of;
-  // Ids have an index of their own, which the database finds by itself.
-  const byId = query.filters.some(({ field, isNegated }) => field === 'id' && !isNegated);
-  const terms = byId
-    ? []
-    : query.filters.flatMap((filter) => {
-        const list = termsOfFilter(filter, tenant);
-        return list === undefined ? [] : [list];
-      });
+  const terms = termsOfQuery(query, tenant);
   const { addressRange } = query;
   const isWithin = addressRange === undefined ? undefined : withinRanges([addressRange]);
   const search: Search = { database, engine, query, tenant, terms, isWithin };

@@ -34,6 +34,8 @@ export const sqliteAudit: Omit<AuditEngine, 'dialect' | 'conflict' | 'stalled'> 
       matching: (terms) => matching(month, terms),
     })),
   coverage: [sql`true`],
+  countedAtOnce: 50_000,
+  runWithin: async (database, statement) => (await statement.execute(database)).rows,
   encodeText: (text) => text,
   decodeText: (text) => text,
 };

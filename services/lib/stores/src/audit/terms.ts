@@ -1,4 +1,4 @@
-import type { AuditEntry, AuditField, AuditFilter } from '@trailpush/core';
+import type { AuditEntry, AuditField, AuditFilter, AuditQuery } from '@trailpush/core';
 
 /**
  * Fields whose values are found through an inverted index of terms, with what nearly all events have:
@@ -53,12 +53,21 @@ export function termsOf(entry: AuditEntry, tenant: number): number[] {
  * The terms of which an event that passes the filter has at least one; undefined when the index does not
  * know them all. Two values may share a term: the values themselves must be compared as well.
  */
-export function termsOfFilter(filter: AuditFilter, tenant: number): number[] | undefined {
+function termsOfFilter(filter: AuditFilter, tenant: number): number[] | undefined {
   const indexed = BY_FIELD.get(filter.field);
   if (filter.isNegated || indexed === undefined) return undefined;
   const texts = filter.values.map(String);
   if (texts.some((text) => indexed.ordinary.has(text))) return undefined;
   return texts.map((text) => hash(tenant, indexed.number, text));
+}
+
+/** One list for each filter that the index knows. None for what is asked by id, which has an index of its own. */
+export function termsOfQuery({ filters }: Pick<AuditQuery, 'filters'>, tenant: number): number[][] {
+  if (filters.some(({ field, isNegated }) => field === 'id' && !isNegated)) return [];
+  return filters.flatMap((filter) => {
+    const list = termsOfFilter(filter, tenant);
+    return list === undefined ? [] : [list];
+  });
 }
 
 /** FNV-1a, and a last stir: 32 bits with a sign. */
