@@ -16,7 +16,8 @@ it('gives a count up after ten seconds, and says what to narrow', async () => {
   let nowMs = 0;
   const monotonic = () => (nowMs += stepMs);
   const clock = { ...systemClock, now: () => systemClock.now(), monotonic };
-  const { store, close } = await openSqliteAuditStore({ file: join(folder, 'audit.db'), clock });
+  const opened = await openSqliteAuditStore({ file: join(folder, 'audit.db'), clock });
+  const { store } = opened;
   const tenant = account('slow');
   await put(store, [auditEntry({ tenant, id: 'one' })]);
   const counting = { ...queryOf(tenant), by: [] };
@@ -25,6 +26,6 @@ it('gives a count up after ten seconds, and says what to narrow', async () => {
   const slow = store.count(counting);
   await expect(slow).rejects.toThrow(QueryTooLargeError);
   await expect(slow).rejects.toThrow('choose a shorter time from since to before');
-  await close();
+  await opened.close();
   await rm(folder, { recursive: true });
 });

@@ -95,8 +95,8 @@ async function isRare(counting: Counting, part: Part): Promise<boolean> {
     ) as e`,
   );
   const [probe] = rows;
-  if (probe === undefined || Number(probe.looked) < PROBED_EVENTS) return false;
-  return Number(probe.passed) < PROBED_EVENTS * DENSE_SHARE;
+  if (probe === undefined || probe.looked < PROBED_EVENTS) return false;
+  return probe.passed < PROBED_EVENTS * DENSE_SHARE;
 }
 
 /** The place of the last event of the next slice; undefined when the rest of the part is one. */

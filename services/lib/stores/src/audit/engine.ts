@@ -54,11 +54,11 @@ export interface AuditEngine extends Engine {
   readonly coverage: readonly RawBuilder<unknown>[];
   /** How many events one statement counts, so that others get their turn; undefined: as many as there are. */
   readonly countedAtOnce: number | undefined;
-  /** Runs a statement, and gives it up after a time if it can. */
+  /** Runs a statement, and gives it up after a time if it can; without one, after the database's own. */
   runWithin<Row>(
     database: Kysely<AuditTables>,
     statement: RawBuilder<Row>,
-    timeoutMs: number,
+    timeoutMs?: number,
   ): Promise<Row[] | 'too slow'>;
   /** Texts as the database can hold them, and back. */
   encodeText(text: string): string;

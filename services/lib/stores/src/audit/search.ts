@@ -1,4 +1,5 @@
 import {
+  QueryTooLargeError,
   withinRanges,
   type AuditEntry,
   type AuditHit,
@@ -140,12 +141,18 @@ async function scanRows(search: Search, part: Part, how: Scan): Promise<HitRow[]
   const byIndex = query.words !== undefined && !how.isRare && isCovered(query);
   const rows: HitRow[] = [];
   for (const half of byIndex ? engine.coverage : [sql`true`]) {
-    const found = await sql<HitRow>`
+    const statement = sql<HitRow>`
       select e.time_micros, e.sequence, e.bytes, e.actor_ip_address as address
       from ${part.table} where ${half} and ${allOf(conditions)}
       order by ${orderOf(query, 'e')} limit ${how.count}
-    `.execute(database);
-    rows.push(...found.rows);
+    `;
+    const found = await engine.runWithin(database, statement);
+    if (found === 'too slow') {
+      throw new QueryTooLargeError(
+        'this takes too long: choose a shorter time from since to before, or a filter that few events pass',
+      );
+    }
+    rows.push(...found);
   }
   if (!byIndex) return rows;
   const sign = query.direction === 'asc' ? 1 : -1;
