@@ -60,7 +60,10 @@ export class MemoryAuditRetention implements AuditRetention {
     return true;
   }
 
-  async *enforce(policy: RetentionPolicy, describe: DescribeDrop) {
+  async *enforce(
+    policy: RetentionPolicy,
+    describe: DescribeDrop,
+  ): AsyncGenerator<AuditDrop | undefined, void, void> {
     const gone = this.#store.entries.filter(
       (entry) =>
         this.#isExpired(entry, policy) &&

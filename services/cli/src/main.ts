@@ -5,6 +5,7 @@ import { addAuditCommands } from './audit-admin.ts';
 import { addDeadLetterCommands } from './deadletters.ts';
 import { produceFile } from './produce.ts';
 import { addReplayCommands } from './replay.ts';
+import { addRestoreCommand } from './restore.ts';
 import { runServices, type ServiceName } from './services.ts';
 import { addTokenCommands } from './token.ts';
 import { addTopicCommands } from './topic.ts';
@@ -66,6 +67,7 @@ async function main(): Promise<void> {
   addDeadLetterCommands(program);
   addTopicCommands(program);
   addAuditCommands(program);
+  addRestoreCommand(program);
 
   await program.parseAsync();
 }

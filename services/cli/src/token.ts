@@ -3,6 +3,7 @@ import { ApiError, TokenAdmin, type CreatedToken, type ShownToken } from '@trail
 import { ConfigError, PERMISSIONS, StoreUnavailableError } from '@trailpush/core';
 import { createLogger, Lifecycle, loadConfig, Readiness, systemClock } from '@trailpush/runtime';
 import { findRunning, type RunningProgram } from './running-program.ts';
+import { timeOf } from './time-option.ts';
 import { openSecrets, openStores, type Base } from './world.ts';
 
 type Tokens = Pick<TokenAdmin, 'create' | 'list' | 'revoke'>;
@@ -129,26 +130,6 @@ function orderOf(options: CreateOptions): object {
     expires_on: timeOf('--expires', options.expires),
     not_before: timeOf('--not-before', options.notBefore),
   };
-}
-
-const UNIT_MS = { d: 86_400_000, h: 3_600_000, m: 60_000 } as const;
-
-function timeOf(option: string, text: string | undefined): string | null {
-  if (text === undefined) return null;
-  const [, count, unit] = /^(\d{1,5})([dhm])$/.exec(text) ?? [];
-  if (count !== undefined && unit !== undefined) {
-    const ms = Number(count) * UNIT_MS[unit as keyof typeof UNIT_MS];
-    return new Date(systemClock.now() + ms).toISOString();
-  }
-  if (
-    /^\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)$/.test(text) &&
-    !Number.isNaN(Date.parse(text))
-  ) {
-    return text;
-  }
-  throw new ConfigError(
-    `${option} must be a span such as 90d, 12h or 30m, or a time such as 2030-01-01T00:00:00Z, but is ${JSON.stringify(text)}`,
-  );
 }
 
 function printCreated({ id, value }: CreatedToken): void {

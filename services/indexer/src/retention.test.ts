@@ -30,14 +30,6 @@ function create(owner: string, of: Pick<MemoryAuditRetention, 'lease' | 'enforce
   return new Retention({ retention: of, retentionMonths: 18, clock, logger, metrics, owner });
 }
 
-async function run(retentions: readonly Retention[], ms: number): Promise<void> {
-  for (const each of retentions) each.start();
-  await clock.advance(ms);
-  const stopped = Promise.all(retentions.map((each) => each.stop()));
-  await clock.advance(1);
-  await stopped;
-}
-
 describe('retention', () => {
   it('removes what has expired when it starts and every hour, and tells the account', async () => {
     const may = (id: string) => ({ id, timeMicros: Date.UTC(2026, 4, 21) * 1000 + 7 });
@@ -78,16 +70,25 @@ describe('retention', () => {
 
   it('is done by one of several processes', async () => {
     const begun: string[] = [];
+    const { promise, resolve } = Promise.withResolvers<undefined>();
     const named = (owner: string) =>
       create(owner, {
         lease: (of, forMs) => retention.lease(of, forMs),
-        enforce: (...of) => {
+        enforce: async function* () {
           begun.push(owner);
-          return retention.enforce(...of);
+          yield undefined;
+          await promise;
         },
       });
-    await run([named('one'), named('two')], 1000);
+    const both = [named('one'), named('two')];
+    for (const each of both) each.start();
+    await clock.advance(1000);
     expect(begun).toEqual(['one']);
+    resolve(undefined);
+    // The other one looks again soon, and finds nobody at it.
+    await clock.advance(60_000);
+    expect(begun).toEqual(['one', 'two']);
+    await Promise.all(both.map((each) => each.stop()));
   });
 
   it('is tried again after a minute when the store is away', async () => {

@@ -31,7 +31,7 @@ export interface RetentionOptions {
 
 /**
  * Removes what has expired from the audit store: looks when it starts and every hour. Of several processes one
- * does it. What fails is tried again a minute later.
+ * does it at a time. What fails is tried again a minute later.
  */
 export class Retention {
   readonly #options: RetentionOptions;
@@ -61,7 +61,7 @@ export class Retention {
     while (!signal.aborted) {
       let waitMs = EVERY_MS;
       try {
-        await this.#enforce();
+        if (!(await this.#enforce())) waitMs = RETRY_MS;
       } catch (error) {
         waitMs = RETRY_MS;
         const isTrouble =
@@ -73,9 +73,17 @@ export class Retention {
     }
   }
 
-  async #enforce(): Promise<void> {
+  /** False when another process is at it, or was when it died. */
+  async #enforce(): Promise<boolean> {
+    const { retention, owner } = this.#options;
+    if (!(await retention.lease(owner, LEASE_MS))) return false;
+    await this.#dropAll();
+    await retention.lease(owner, 0);
+    return true;
+  }
+
+  async #dropAll(): Promise<void> {
     const { retention, clock, owner, retentionMonths } = this.#options;
-    if (!(await retention.lease(owner, LEASE_MS))) return;
     let leasedAtMs = clock.monotonic();
     const policy = { nowMs: clock.now(), defaultMonths: retentionMonths };
     const describe = (drop: AuditDrop) =>

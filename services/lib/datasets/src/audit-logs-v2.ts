@@ -8,7 +8,7 @@ import type { Field } from './field.ts';
  * The 23 fields of Cloudflare's dataset `audit_logs_v2`, in its order. The inner keys of `Raw` and
  * `ActorTokenDetails` are not documented there; they are those of the audit API's item.
  */
-const FIELDS: readonly Field[] = [
+export const AUDIT_LOGS_V2_FIELDS: readonly Field[] = [
   text('AccountID', 'account.id', 'The Cloudflare account ID.'),
   text('AccountName', 'account.name', 'The Cloudflare account name.'),
   text('ActionDescription', 'action.description', 'Additional context of the action.'),
@@ -50,5 +50,5 @@ const FIELDS: readonly Field[] = [
 
 /** The dataset `audit_logs_v2` over records of `schemas/avro/audit_event.avsc`. */
 export function auditLogsV2(schemas: SchemaSource): Dataset {
-  return auditDataset('audit_logs_v2', FIELDS, schemas);
+  return auditDataset('audit_logs_v2', AUDIT_LOGS_V2_FIELDS, schemas);
 }

@@ -26,6 +26,13 @@ function leafOf(name: AuditText | AuditBody): LeafPath {
 const TEXTS = AUDIT_TEXTS.map((name) => ({ name, slot: slotOf(leafOf(name)) }));
 const BODIES = AUDIT_BODIES.map((name) => ({ name, slot: slotOf(leafOf(name)) }));
 
+/** The members of an entry by the slots of their leaves, besides tenant, id and time. */
+export const ENTRY_MEMBERS: ReadonlyMap<number, AuditText | AuditBody | 'raw_status_code'> =
+  new Map([
+    [STATUS, 'raw_status_code' as const],
+    ...[...TEXTS, ...BODIES].map(({ name, slot }) => [slot, name] as const),
+  ]);
+
 /** No byte of a body becomes more than three, see `copyRewritten`. */
 const MAX_BODY_EXPANSION = 3;
 

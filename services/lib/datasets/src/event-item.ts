@@ -135,12 +135,12 @@ function readScalar(cursor: JsonCursor, { kind, path }: ScalarMember): string | 
   }
 }
 
-function readText(cursor: JsonCursor, path: string): string {
+export function readText(cursor: JsonCursor, path: string): string {
   if (!cursor.isAtText()) throw new BadLineError(`${path} must be a string`);
   return cursor.readText();
 }
 
-function readIdentifier(cursor: JsonCursor, path: string): string {
+export function readIdentifier(cursor: JsonCursor, path: string): string {
   const text = readText(cursor, path);
   if (!IDENTIFIER.test(text)) {
     throw new BadLineError(`${path} must be 1 to 128 visible ASCII characters`);
@@ -148,7 +148,7 @@ function readIdentifier(cursor: JsonCursor, path: string): string {
   return text;
 }
 
-function readTime(cursor: JsonCursor, path: string): number {
+export function readTime(cursor: JsonCursor, path: string): number {
   const micros = cursor.isAtText() ? parseRfc3339Micros(cursor.readText()) : undefined;
   if (micros === undefined) {
     throw new BadLineError(`${path} must be an RFC 3339 date-time, such as 2026-05-21T15:00:00Z`);
@@ -159,7 +159,7 @@ function readTime(cursor: JsonCursor, path: string): number {
   return micros;
 }
 
-function readInteger(cursor: JsonCursor, path: string): number {
+export function readInteger(cursor: JsonCursor, path: string): number {
   const raw = readRaw(cursor);
   const value = NUMBER.test(raw) ? Number(raw) : Number.NaN;
   if (!Number.isInteger(value) || value < 0 || value > MAX_INT32) {
@@ -169,7 +169,7 @@ function readInteger(cursor: JsonCursor, path: string): number {
 }
 
 /** The same check that readers of the record make: nothing is accepted that they would refuse. */
-function readJson(cursor: JsonCursor, path: string): string {
+export function readJson(cursor: JsonCursor, path: string): string {
   const raw = readRaw(cursor);
   const bytes = Buffer.from(raw);
   try {
@@ -185,7 +185,7 @@ function readJson(cursor: JsonCursor, path: string): string {
   return raw;
 }
 
-function readRaw(cursor: JsonCursor): string {
+export function readRaw(cursor: JsonCursor): string {
   const start = cursor.at;
   cursor.skipValue();
   return cursor.text.slice(start, cursor.at);

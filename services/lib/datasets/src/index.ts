@@ -10,4 +10,5 @@ export { datasets } from './registry.ts';
 export { SchemaRegistry, type SchemaRegistryOptions } from './schema-registry.ts';
 export { WriterSchemas, type WriterSchemasOptions } from './writer-schemas.ts';
 export { EntryReader } from './entry-reader.ts';
+export { parseExportedLine, type ExportedLine } from './exported-line.ts';
 export { parseRfc3339Micros } from './rfc3339.ts';

@@ -3,6 +3,7 @@ export { digestBuilder } from './evidence/digest-file.ts';
 export { digestKey, digestPlace, putDigest } from './evidence/digest-place.ts';
 export type { DestinationDeps, DestinationKind, OpenableDestination } from './kind.ts';
 export { objectKey } from './object-key.ts';
+export { openFolder, type FoundObject, type ObjectSource } from './object-source.ts';
 export { openDestination } from './open-destination.ts';
 export { challengeFilename, demandsOwnership, putChallenge } from './ownership.ts';
 export type { DestinationPolicy } from './policy.ts';

@@ -8,6 +8,7 @@ import type {
 } from '@trailpush/core';
 
 import type { Conf } from './conf.ts';
+import type { ObjectSource } from './object-source.ts';
 import type { DestinationPolicy } from './policy.ts';
 
 /** What an open destination works with. */
@@ -48,6 +49,8 @@ export interface Uploader {
 /** A parsed destination with what its kind needs to open it. */
 export interface OpenableDestination extends ParsedDestination {
   open(deps: DestinationDeps): Uploader;
+  /** For kinds whose objects can be read again. */
+  openSource?(deps: DestinationDeps): ObjectSource;
 }
 
 /** One kind of destination: the only thing that a new one has to provide. */

@@ -4,6 +4,7 @@ import { parsePathTemplate } from './object-key.ts';
 import { type DestinationPolicy, parseTarget } from './policy.ts';
 import { parseBucket, parseCredentials } from './s3.ts';
 import { openS3Put } from './s3-put.ts';
+import { openS3Source } from './s3-read.ts';
 
 const PARAMS = ['account-id', 'access-key-id', 'secret-access-key'];
 
@@ -23,16 +24,14 @@ function parse(conf: Conf, policy: DestinationPolicy): OpenableDestination {
   }
   const credentials = parseCredentials(params);
   const target = parseTarget(`https://${accountId}.r2.cloudflarestorage.com`, 'account-id', policy);
+  const store = { target, region: 'auto', bucket, credentials, isAws: false, encrypted: false };
   return {
     kind: 'r2',
     location: `r2://${accountId}/${bucket}`,
     pathTemplate,
     exactlyOnce: true,
     secrets: [credentials.secretAccessKey],
-    open: (deps) =>
-      openS3Put(
-        { target, region: 'auto', bucket, credentials, isAws: false, encrypted: false },
-        deps,
-      ),
+    open: (deps) => openS3Put(store, deps),
+    openSource: (deps) => openS3Source(store, pathTemplate, deps),
   };
 }

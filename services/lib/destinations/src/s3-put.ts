@@ -96,7 +96,7 @@ function crc32Of(body: readonly Uint8Array[]): string {
  * Everything that the SDK would else look up in the environment or in `~/.aws` is given here, so that
  * neither can move a destination.
  */
-function createClient(options: S3PutOptions, deps: DestinationDeps): S3Client {
+export function createClient(options: S3PutOptions, deps: DestinationDeps): S3Client {
   const { target, region, credentials, isAws } = options;
   const agent = createGuardedAgent(target, STORE_LIMITS, deps.logger);
   return new S3Client({

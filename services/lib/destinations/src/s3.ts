@@ -5,6 +5,7 @@ import type { DestinationKind, OpenableDestination } from './kind.ts';
 import { parsePathTemplate } from './object-key.ts';
 import { type DestinationPolicy, type NetworkTarget, parseTarget } from './policy.ts';
 import { openS3Put } from './s3-put.ts';
+import { openS3Source } from './s3-read.ts';
 
 const PARAMS = ['region', 'endpoint', 'access-key-id', 'secret-access-key', 'sse'];
 
@@ -23,17 +24,16 @@ function parse(conf: Conf, policy: DestinationPolicy): OpenableDestination {
     endpoint === undefined
       ? awsEndpoint(region, policy)
       : foreignEndpoint(endpoint, region, policy);
+  const isAws = endpoint === undefined;
+  const store = { target, region, bucket, credentials, isAws, encrypted };
   return {
     kind: 's3',
     location: endpoint === undefined ? `s3://${bucket}` : `s3://${target.url.host}/${bucket}`,
     pathTemplate,
     exactlyOnce: true,
     secrets: [credentials.secretAccessKey],
-    open: (deps) =>
-      openS3Put(
-        { target, region, bucket, credentials, isAws: endpoint === undefined, encrypted },
-        deps,
-      ),
+    open: (deps) => openS3Put(store, deps),
+    openSource: (deps) => openS3Source(store, pathTemplate, deps),
   };
 }
 

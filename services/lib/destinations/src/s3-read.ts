@@ -1,0 +1,56 @@
+import { GetObjectCommand, ListObjectsV2Command, S3ServiceException } from '@aws-sdk/client-s3';
+import { InvalidDestinationError, messageOf } from '@trailpush/core';
+
+import type { DestinationDeps } from './kind.ts';
+import { fixedFolder } from './object-key.ts';
+import { isObjectName, type FoundObject, type ObjectSource } from './object-source.ts';
+import { createClient, type S3PutOptions } from './s3-put.ts';
+
+/** The objects of a bucket below the folder of `pathTemplate`. */
+export function openS3Source(
+  options: S3PutOptions,
+  pathTemplate: string,
+  deps: DestinationDeps,
+): ObjectSource {
+  const { bucket } = options;
+  const client = createClient(options, deps);
+  const folder = fixedFolder(pathTemplate);
+  async function* list(): AsyncGenerator<FoundObject, void, void> {
+    let token: string | undefined;
+    do {
+      const page = await told(bucket, () =>
+        client.send(
+          new ListObjectsV2Command({
+            Bucket: bucket,
+            ...(folder === '' ? {} : { Prefix: `${folder}/` }),
+            ...(token === undefined ? {} : { ContinuationToken: token }),
+          }),
+        ),
+      );
+      for (const { Key: name = '', Size: bytes = 0 } of page.Contents ?? []) {
+        const below = folder === '' ? name : name.slice(folder.length + 1);
+        if (below !== '' && isObjectName(below)) yield { name, bytes };
+      }
+      token = page.IsTruncated === true ? page.NextContinuationToken : undefined;
+    } while (token !== undefined);
+  }
+  async function* read(name: string): AsyncGenerator<Uint8Array, void, void> {
+    const { Body: body } = await told(`${bucket}/${name}`, () =>
+      client.send(new GetObjectCommand({ Bucket: bucket, Key: name })),
+    );
+    if (body !== undefined) yield* body as AsyncIterable<Uint8Array>;
+  }
+  return { list, read, close: () => client.destroy() };
+}
+
+/** What the store refuses, as an error with its words. What gave no answer is thrown as it is. */
+async function told<Result>(place: string, call: () => Promise<Result>): Promise<Result> {
+  try {
+    return await call();
+  } catch (error) {
+    if (!(error instanceof S3ServiceException)) throw error;
+    throw new InvalidDestinationError(
+      `${place} cannot be read: ${error.name}: ${messageOf(error)}; the credentials must allow to list the bucket and get its objects`,
+    );
+  }
+}
