@@ -1,24 +1,31 @@
 /**
- * `npm run test:faults`: every row of the fault matrix that runs against the real program, the long ones
- * too, and a table at the end: row, what was injected, result, events, missing, repeated.
+ * `npm run test:faults`: every row of the fault matrix that has a test, the long ones too, and a table at the end:
+ * row, what happens, result, events, missing, repeated. The last three are counted where the real program delivers.
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startVitest } from 'vitest/node';
+import { withServers } from '../kit/servers.ts';
+import { readMatrix, suiteOf, titlePattern, type MatrixRow } from './matrix.ts';
 import type { Outcome } from './table.ts';
 
-const ROW = /^row (\d+): (.*)$/;
+interface Ran {
+  readonly file: string;
+  readonly title: string;
+  readonly state: string;
+}
+
+const rows = readMatrix();
+const tested = rows.filter(({ file }) => file !== undefined);
 const folder = mkdtempSync(join(tmpdir(), 'trailpush-faults-report-'));
-const file = join(folder, 'rows.ndjson');
-writeFileSync(file, '');
-process.env['FAULTS_REPORT'] = file;
-process.env['FAULTS'] = 'long';
+const reportFile = join(folder, 'rows.ndjson');
+writeFileSync(reportFile, '');
 
 /** Of all loads that a row sent. */
 function outcomes(): Map<number, Outcome> {
   const found = new Map<number, Outcome>();
-  for (const line of readFileSync(file, 'utf8').split('\n')) {
+  for (const line of readFileSync(reportFile, 'utf8').split('\n')) {
     if (line === '') continue;
     const { row, ...one } = JSON.parse(line) as Outcome & { row: number };
     const sum = found.get(row) ?? { events: 0, missing: 0, repeated: 0 };
@@ -31,25 +38,54 @@ function outcomes(): Map<number, Outcome> {
   return found;
 }
 
-try {
-  const vitest = await startVitest([], { project: ['faults'], watch: false });
+async function runTests(): Promise<Ran[]> {
+  const files = new Set(tested.map(({ file = '' }) => suiteOf(file)));
+  const titles = tested.map(({ title = '' }) => titlePattern(title));
+  const vitest = await startVitest([...files], {
+    testNamePattern: titles.join('|'),
+    watch: false,
+  });
+  const tests = vitest.state.getTestModules().flatMap((module) => [...module.children.allTests()]);
+  const ran = tests.map((test) => {
+    const { state } = test.result();
+    return { file: test.module.relativeModuleId, title: test.fullName, state };
+  });
+  await vitest.close();
+  return ran;
+}
+
+/** What the tests of a row came to; one that was skipped or not found is no success. */
+function resultOf({ file, title }: MatrixRow, ran: readonly Ran[]): string {
+  if (file === undefined || title === undefined) return 'not run';
+  const pattern = new RegExp(titlePattern(title));
+  const own = ran.filter((test) => test.file === suiteOf(file) && pattern.test(test.title));
+  const worst = own.find(({ state }) => state !== 'passed');
+  return own.length === 0 ? 'not found' : (worst?.state ?? 'passed');
+}
+
+function print(ran: readonly Ran[]): void {
   const found = outcomes();
-  const rows = vitest.state
-    .getTestModules()
-    .flatMap((module) => [...module.children.allTests()])
-    .flatMap((test) => {
-      const [, row, injected = ''] = ROW.exec(test.name) ?? [];
-      if (row === undefined) return [];
-      const { events, missing, repeated } = found.get(Number(row)) ?? {};
-      return [[Number(row), injected, test.result().state, events, missing, repeated] as const];
-    })
-    .toSorted(([one], [other]) => one - other);
   const header = ['row', 'what happens', 'result', 'events', 'missing', 'repeated'];
-  const lines = [header, header.map(() => '---'), ...rows].map(
-    (cells) => `| ${cells.map((cell) => cell ?? '').join(' | ')} |`,
+  const cells = rows.map((one) => {
+    const { events, missing, repeated } = found.get(one.row) ?? {};
+    return [one.row, one.happens, resultOf(one, ran), events, missing, repeated];
+  });
+  const lines = [header, header.map(() => '---'), ...cells].map(
+    (line) => `| ${line.map((cell) => cell ?? '').join(' | ')} |`,
   );
   process.stdout.write(`\n${lines.join('\n')}\n`);
-  await vitest.close();
+  const failed = tested.filter((one) => resultOf(one, ran) !== 'passed');
+  process.stdout.write(
+    `\n${tested.length - failed.length} of ${tested.length} rows passed, ${rows.length - tested.length} are not run\n`,
+  );
+  if (failed.length > 0) process.exitCode = 1;
+}
+
+try {
+  await withServers(async (_servers, environment) => {
+    Object.assign(process.env, environment, { FAULTS: 'long', FAULTS_REPORT: reportFile });
+    print(await runTests());
+  });
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

@@ -1,19 +1,11 @@
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { expect, it } from 'vitest';
+import { readMatrix, root, suiteOf } from './matrix.ts';
 
 const ROWS = 72;
-const root = resolve(import.meta.dirname, '../..');
+const rows = readMatrix();
 const read = (file: string): string => readFileSync(resolve(root, file), 'utf8');
-
-/** `| 7 | what happens | \`file\`: title of the test |`, or `not run: why`. */
-const LINE = /^\| (\d+) +\| .+? +\| (?:`([^`]+)`: (.+?)|not run: (.+?)) +\|$/;
-const rows = read('test/faults/README.md')
-  .split('\n')
-  .flatMap((line) => {
-    const [, row, file, title, reason] = LINE.exec(line) ?? [];
-    return row === undefined ? [] : [{ row: Number(row), file, title, reason }];
-  });
 
 it('has a test or a reason for every row of the fault matrix', () => {
   expect(rows.map(({ row }) => row)).toEqual(Array.from({ length: ROWS }, (_, n) => n + 1));
@@ -24,6 +16,8 @@ it.each(rows.filter(({ file }) => file !== undefined))(
   ({ file = '', title = '' }) => {
     expect(existsSync(resolve(root, file)), file).toBe(true);
     expect(read(file)).toContain(title);
+    expect(suiteOf(file)).toMatch(/\.test\.ts$/);
+    expect(existsSync(resolve(root, suiteOf(file)))).toBe(true);
   },
 );
 
