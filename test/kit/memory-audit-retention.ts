@@ -69,7 +69,9 @@ export class MemoryAuditRetention implements AuditRetention {
         this.#isExpired(entry, policy) &&
         (this.#keptUntilMs.get(partOf(entry)) ?? 0) <= policy.nowMs,
     );
-    for (const entries of Map.groupBy(gone, partOf).values()) {
+    for (const part of Map.groupBy(gone, partOf).values()) {
+      const entries = part.filter((entry) => this.#isExpired(entry, policy));
+      if (entries.length === 0) continue;
       this.#lines.checkRoom();
       const drop = await this.#dropOf(entries, policy);
       this.#store.remove(new Set(entries));

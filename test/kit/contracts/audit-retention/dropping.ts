@@ -111,6 +111,19 @@ export function dropContract({ store, retention, other }: RetentionSuite): void 
     await retention().changeRule(tenant, { hold: null }, () => '{}');
   });
 
+  it('keeps the next month when a hold is set after it has dropped one', async () => {
+    const tenant = newTenant();
+    const year = newYear();
+    const times = [microsOf(year, 1), microsOf(year, 2)];
+    await putTimes(store(), tenant, times);
+    for await (const drop of retention().enforce(policyAt(year + 3, 1), () => '{}')) {
+      if (drop?.tenant.id !== tenant.id) continue;
+      await other().changeRule(tenant, { hold: HOLD }, () => '{}');
+    }
+    expect(await timesOf(store(), tenant)).toEqual(times.slice(1));
+    await retention().changeRule(tenant, { hold: null }, () => '{}');
+  });
+
   it('restores events once, and keeps them until they may go again', async () => {
     const tenant = newTenant();
     const year = newYear();
