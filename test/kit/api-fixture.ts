@@ -46,6 +46,7 @@ import { openSqliteAuditStore, openSqliteStores, type Stores } from '@trailpush/
 import type { FastifyInstance } from 'fastify';
 
 import { breachOf } from './openapi.ts';
+import { shapeBreachOf } from './published-shapes.ts';
 
 export const ADMIN_TOKEN = 'test-admin-token-0123456789';
 
@@ -120,7 +121,7 @@ const MAX_RECORD_BYTES = 1024 * 1024;
 
 /**
  * The API over a real SQLite database and a real embedded log in a folder of its own. `close` throws
- * when any answer was not as the OpenAPI document says.
+ * when any answer was not as the OpenAPI document says, or as Cloudflare publishes for audit logs.
  */
 export async function startApi(options: ApiFixtureOptions = {}): Promise<ApiFixture> {
   const folder = await mkdtemp(join(tmpdir(), 'trailpush-api-'));
@@ -178,6 +179,9 @@ export async function startApi(options: ApiFixtureOptions = {}): Promise<ApiFixt
     const body = typeof payload === 'string' ? payload : '';
     const breach = breachOf({ ...answer, body });
     if (breach !== undefined) breaches.add(breach);
+    if (mediaType !== 'application/json') return;
+    const other = shapeBreachOf(route, reply.statusCode, body);
+    if (other !== undefined) breaches.add(`as published: ${other}`);
   });
   await app.register(
     createApi({
