@@ -8,6 +8,7 @@ import Cloudflare5 from 'cloudflare5';
 import Cloudflare6 from 'cloudflare6';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { EventSource } from '../kit/event-source.ts';
+import { lineOf } from '../kit/line-of-item.ts';
 import { createJob, ingest } from '../kit/system/client.ts';
 import { ADMIN_TOKEN, eventually, Program } from '../kit/system/program.ts';
 
@@ -162,46 +163,4 @@ function* delivered(): Generator<Record<string, unknown>> {
     for (const line of text.trimEnd().split('\n'))
       yield JSON.parse(line) as Record<string, unknown>;
   }
-}
-
-/** An item as a line of all fields: what is absent is an empty text or object. */
-function lineOf(item: Item): Record<string, unknown> {
-  const of = (name: string) => (item[name] ?? {}) as Record<string, unknown>;
-  const { account, action, actor, raw, resource, zone } = {
-    ...{ account: of('account'), action: of('action'), actor: of('actor') },
-    ...{ raw: of('raw'), resource: of('resource'), zone: of('zone') },
-  };
-  const some = (members: Record<string, unknown>) =>
-    Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined));
-  return {
-    AccountID: account['id'],
-    AccountName: account['name'] ?? '',
-    ActionDescription: action['description'] ?? '',
-    ActionResult: action['result'] ?? '',
-    ActionTimestamp: nanoseconds(String(action['time'])),
-    ActionType: action['type'] ?? '',
-    ActorContext: actor['context'] ?? '',
-    ActorEmail: actor['email'] ?? '',
-    ActorID: actor['id'] ?? '',
-    ActorIPAddress: actor['ip_address'] ?? '',
-    ActorTokenDetails: some({ token_id: actor['token_id'], token_name: actor['token_name'] }),
-    ActorType: actor['type'] ?? '',
-    AuditLogID: item.id,
-    Raw: raw,
-    ResourceID: resource['id'] ?? '',
-    ResourceProduct: resource['product'] ?? '',
-    ResourceRequest: resource['request'] ?? {},
-    ResourceResponse: resource['response'] ?? {},
-    ResourceScope: resource['scope'] ?? '',
-    ResourceType: resource['type'] ?? '',
-    ResourceValue: resource['value'] ?? {},
-    ZoneID: zone['id'] ?? '',
-    ZoneName: zone['name'] ?? '',
-  };
-}
-
-/** An item has as many digits of a second as there are. */
-function nanoseconds(time: string): string {
-  const [, seconds = '', fraction = ''] = /^(.*?)(?:\.(\d+))?Z$/.exec(time) ?? [];
-  return `${seconds}.${fraction.padEnd(9, '0')}Z`;
 }
