@@ -1,4 +1,4 @@
-import type { AuditQuery, AuditStore, Clock, Tenant } from '@trailpush/core';
+import type { AuditPage, AuditQuery, AuditStore, Clock, Tenant } from '@trailpush/core';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 
 import { AUDIT_READERS, authorize } from '../auth.ts';
@@ -7,6 +7,7 @@ import { registerAnalyticsRoutes } from './analytics-routes.ts';
 import { Cursors } from './cursor.ts';
 import { DOWNLOAD_CONTROLS, sendDownload } from './download-routes.ts';
 import { Downloads } from './downloads.ts';
+import { differencesOf, previousOf } from './difference.ts';
 import { filterNames, readFilters } from './filters.ts';
 import { historyOf, type History } from './history.ts';
 import { IngestedPages } from './ingested.ts';
@@ -29,6 +30,8 @@ export interface AuditRoutesDeps {
 }
 
 const LIMIT = { min: 1, max: 1000, otherwise: 100 };
+/** Comparing is work. */
+const DIFFERENCE_LIMIT = { min: 1, max: 100, otherwise: 100 };
 
 const CONTROLS = ['since', 'before', 'direction', 'limit', 'cursor'];
 const KNOWN = {
@@ -39,7 +42,7 @@ const DOWNLOAD_KNOWN = {
   account: new Set([...filterNames('account'), ...DOWNLOAD_CONTROLS]),
   organization: new Set([...filterNames('organization'), ...DOWNLOAD_CONTROLS]),
 };
-const HISTORY_KNOWN = new Set(['action_time', ...CONTROLS]);
+const HISTORY_KNOWN = new Set(['action_time', 'diff', ...CONTROLS]);
 const NONE: ReadonlySet<string> = new Set();
 
 type OfTenant = { account_id: string } | { organization_id: string };
@@ -137,9 +140,11 @@ class AuditQueries {
     { tenant, id }: { tenant: Tenant; id: string },
   ): Promise<FastifyReply> {
     const parameters = new Parameters(request.url, HISTORY_KNOWN);
+    const withDifferences = parameters.word('diff', ['true', 'false'], 'false') === 'true';
+    const limit = withDifferences ? DIFFERENCE_LIMIT : LIMIT;
     const timeMicros = readTime('action_time', parameters.required('action_time'));
     // Checked before anything is looked up.
-    this.#readQuery(parameters, { tenant, filters: [] }, { withCursor: false });
+    this.#readQuery(parameters, { tenant, filters: [] }, { withCursor: false, limit });
     const entry = await this.#gate.run(() => this.#audit.find(tenant, id, timeMicros));
     if (entry === undefined) {
       const message = 'no entry with this id at action_time: check both, and the account';
@@ -148,31 +153,38 @@ class AuditQueries {
       return reply.code(404).send({ ...body, result_info: { count: 0, history_status } });
     }
     const { status: history_status, filters } = historyOf(entry);
-    const query = this.#readQuery(parameters, { tenant, filters });
+    const query = this.#readQuery(parameters, { tenant, filters }, { limit });
     if (history_status === 'unavailable') return sendItems(reply, [], { count: 0, history_status });
-    return this.#answer(reply, query, { history_status });
+    return this.#answer(reply, query, { history_status }, withDifferences);
   }
 
   #readQuery(
     parameters: Parameters,
     of: Pick<AuditQuery, 'tenant' | 'filters' | 'words'>,
-    { withCursor = true } = {},
+    { withCursor = true, limit = LIMIT } = {},
   ): AuditQuery {
     const query = {
       ...of,
       ...readWindow(parameters),
       direction: parameters.word('direction', ['desc', 'asc'], 'desc'),
-      limit: parameters.wholeNumber('limit', LIMIT),
+      limit: parameters.wholeNumber('limit', limit),
     };
     const cursor = parameters.one('cursor');
     if (cursor === undefined || cursor === '' || !withCursor) return query;
     return { ...query, after: this.#cursors.read(cursor, query) };
   }
 
-  async #answer(reply: FastifyReply, query: AuditQuery, info: object): Promise<FastifyReply> {
+  async #answer(
+    reply: FastifyReply,
+    query: AuditQuery,
+    info: object,
+    withDifferences = false,
+  ): Promise<FastifyReply> {
     const { entries, next } = await this.#gate.run(() => this.#audit.query(query));
     const cursor = next === undefined ? '' : this.#cursors.write(next, query);
-    const items = entries.map(itemOf);
+    const items = withDifferences
+      ? await this.#itemsWithDifferences(query, { entries, next })
+      : entries.map(itemOf);
     // SDKs before version 5 follow the first form, later ones the second.
     return sendItems(reply, items, {
       count: items.length,
@@ -180,5 +192,14 @@ class AuditQueries {
       cursor,
       cursors: { after: cursor },
     });
+  }
+
+  async #itemsWithDifferences(query: AuditQuery, { entries, next }: AuditPage): Promise<string[]> {
+    const before = await this.#gate.run(() => this.#audit.query(previousOf(query, next)));
+    const differences = await differencesOf(entries, query.direction, before.entries[0]);
+    return entries.map(
+      (entry, index) =>
+        `${itemOf(entry).slice(0, -1)},"difference":${differences[index] ?? 'null'}}`,
+    );
   }
 }
