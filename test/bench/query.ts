@@ -1,101 +1,40 @@
 /**
- * `npm run bench:query [-- --events N] [--only postgres|embedded]`: fills an audit store as the indexer does, and
- * asks it what the query API asks. Prints one table a store; a benchmark reports, it does not judge.
+ * `npm run bench:query [-- --events N] [--only postgres|embedded] [--database URL] [--fill]`: fills an audit store with the
+ * indexer, asks it what the query API asks, and downloads from it. Prints tables for each store; a benchmark
+ * reports, it does not judge. A database that is given is kept, and filled on from where a run before has ended (with
+ * the same number of events); `--fill` does no more than that.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { AuditField, AuditFilter, AuditStore, Tenant } from '@trailpush/core';
-import { EntryReader, WriterSchemas } from '@trailpush/datasets';
 import { systemClock as clock } from '@trailpush/runtime';
 import { openPostgresAuditStore, openSqliteAuditStore } from '@trailpush/stores';
-import { account } from '../kit/audit-entry.ts';
-import { EventSource } from '../kit/event-source.ts';
 import { startPostgres } from '../kit/postgres.ts';
-import { SeededRandom } from '../kit/random.ts';
+import { measureDownloads } from './audit-download.ts';
+import { fillAuditStore } from './audit-fill.ts';
+import { AuditWorld, DAY_MICROS, END_MICROS, MONTHS_18_DAYS } from './audit-world.ts';
 import { logger } from './world.ts';
 
 const { values } = parseArgs({
   options: {
     events: { type: 'string', default: '10000000' },
     only: { type: 'string', default: '' },
+    database: { type: 'string', default: '' },
+    fill: { type: 'boolean', default: false },
   },
 });
 const EVENTS = Number(values.events);
 const MAX_EMBEDDED_EVENTS = 1_000_000;
 
-const DAY_MICROS = 86_400_000_000;
-const MONTHS_18_DAYS = 548;
-const END_MICROS = Date.UTC(2026, 4, 21) * 1000;
-const BATCH_RECORDS = 1500;
-/** As many partitions of the log as the indexer stores at once. */
-const PARTITIONS = 4;
 const QUERIES = 60;
-const ACCOUNTS = 1000;
-/** On top of its share, so that the largest account has about a fifth of all events. */
-const EXTRA_SHARE = 0.08;
-
-/** Events spread evenly over 18 months. */
-class World {
-  readonly #all: EventSource;
-  readonly #largest: EventSource;
-  readonly #events: number;
-  readonly #random = new SeededRandom(11);
-
-  constructor(events: number) {
-    this.#events = events;
-    const eventsPerSecond = events / (MONTHS_18_DAYS * 86_400);
-    const startMs = (END_MICROS - MONTHS_18_DAYS * DAY_MICROS) / 1000;
-    const common = { startMs, eventsPerSecond, templates: 20_000 };
-    this.#all = new EventSource({ ...common, accounts: ACCOUNTS, spread: 'zipf' });
-    const accounts = this.#all.accounts.slice(0, 1);
-    this.#largest = new EventSource({ ...common, accounts, seed: 2 });
-  }
-
-  source(index: number): EventSource {
-    return index % 100 < EXTRA_SHARE * 100 ? this.#largest : this.#all;
-  }
-
-  /** A random event of the last days: who asks for something mostly asks for what is there. */
-  recent(days: number) {
-    const first = Math.floor(this.#events * (1 - days / MONTHS_18_DAYS));
-    const index = this.#random.between(first, this.#events - 1);
-    const event = this.source(index).event(index);
-    return { event, tenant: account(event.account?.id ?? '') };
-  }
-}
-
-async function fill(store: AuditStore, world: World, events: number): Promise<number> {
-  const startedMs = clock.monotonic();
-  const fillPartition = async (partition: number) => {
-    const reader = new EntryReader(new WriterSchemas({}));
-    let from: number | undefined;
-    for (let at = partition * BATCH_RECORDS; at < events; at += PARTITIONS * BATCH_RECORDS) {
-      const count = Math.min(BATCH_RECORDS, events - at);
-      const entries = Array.from({ length: count }, (_, index) => {
-        const { key, value } = world.source(at + index).encoded(at + index);
-        reader.load(value, Buffer.from(key));
-        return reader.entry();
-      });
-      const to = { next: at + count, lastRead: null };
-      await store.append({ topic: 't', partition, from, to, entries, deadLetters: [] });
-      from = to.next;
-      if (partition === 0 && (at / BATCH_RECORDS) % 200 === 0) {
-        const perSecond = (at + count) / ((clock.monotonic() - startedMs) / 1000);
-        process.stderr.write(`bench: ${at + count} events, ${Math.round(perSecond)}/s\n`);
-      }
-    }
-  };
-  await Promise.all(Array.from({ length: PARTITIONS }, (_, index) => fillPartition(index)));
-  return events / ((clock.monotonic() - startedMs) / 1000);
-}
 
 interface Question {
   readonly name: string;
   readonly days: number;
   readonly limit?: number;
-  readonly ask: (world: World) => { tenant: Tenant; filters: AuditFilter[] };
+  readonly ask: (world: AuditWorld) => { tenant: Tenant; filters: AuditFilter[] };
 }
 
 function byField(field: AuditField, days: number, isNegated = false): Question {
@@ -153,7 +92,7 @@ const QUESTIONS: readonly Question[] = [
   ),
 ];
 
-async function measure(store: AuditStore, world: World): Promise<void> {
+async function measure(store: AuditStore, world: AuditWorld): Promise<void> {
   const rows = [['query', 'p50 ms', 'p95 ms', 'max ms', 'rows']];
   for (const { name, days, limit = 100, ask } of QUESTIONS) {
     const took: number[] = [];
@@ -173,15 +112,28 @@ async function measure(store: AuditStore, world: World): Promise<void> {
     const at = (share: number) => (took[Math.ceil(QUERIES * share) - 1] ?? 0).toFixed(1);
     rows.push([name, at(0.5), at(0.95), at(1), (found / QUERIES).toFixed(0)]);
   }
-  const all = [rows[0]!, rows[0]!.map(() => '---'), ...rows.slice(1)];
-  process.stdout.write(`${all.map((row) => `| ${row.join(' | ')} |`).join('\n')}\n`);
+  printTable(rows);
+}
+
+function printTable(rows: readonly (readonly string[])[]): void {
+  const [head = [], ...rest] = rows;
+  const all = [head, head.map(() => '---'), ...rest];
+  process.stdout.write(`${all.map((row) => `| ${row.join(' | ')} |`).join('\n')}\n\n`);
 }
 
 async function run(name: string, store: AuditStore, events: number): Promise<void> {
-  const world = new World(events);
-  const perSecond = await fill(store, world, events);
-  process.stdout.write(`\n${name}, ${events} events, stored at ${perSecond.toFixed(0)}/s\n\n`);
+  const world = new AuditWorld(events);
+  process.stdout.write(`\n${name}, ${events} events\n\n`);
+  const filled = await fillAuditStore(store, world);
+  printTable([
+    ['events stored now', 'events/s', 'CPU s', 'database CPU s'],
+    [filled.events, filled.perSecond, filled.cpuSeconds, filled.serverCpuSeconds].map((of) =>
+      of.toFixed(0),
+    ),
+  ]);
+  if (values.fill) return;
   await measure(store, world);
+  printTable(await measureDownloads(store, world));
 }
 
 if (values.only !== 'postgres') {
@@ -192,10 +144,11 @@ if (values.only !== 'postgres') {
   rmSync(folder, { recursive: true });
 }
 if (values.only !== 'embedded') {
-  const server = await startPostgres({ disposable: true });
-  if ('unavailable' in server) throw new Error(server.unavailable);
-  const opened = await openPostgresAuditStore({ url: server.url, clock, logger });
-  await run(server.description, opened.store, EVENTS);
+  const server = values.database === '' ? await startPostgres({ disposable: true }) : undefined;
+  if (server && 'unavailable' in server) throw new Error(server.unavailable);
+  const url = server?.url ?? values.database;
+  const opened = await openPostgresAuditStore({ url, clock, logger });
+  await run(server?.description ?? 'PostgreSQL', opened.store, EVENTS);
   await opened.close();
-  await server.stop();
+  await server?.stop();
 }
