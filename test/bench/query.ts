@@ -128,7 +128,7 @@ async function run(name: string, store: AuditStore, events: number): Promise<voi
   printTable([
     ['events stored now', 'events/s', 'CPU s', 'database CPU s'],
     [filled.events, filled.perSecond, filled.cpuSeconds, filled.serverCpuSeconds].map((of) =>
-      of.toFixed(0),
+      of.toFixed(1),
     ),
   ]);
   if (values.fill) return;

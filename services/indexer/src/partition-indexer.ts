@@ -34,8 +34,10 @@ export interface Shared extends ExpiryDeps {
 
 /** After fewer records than this, the next ones may gather for a moment: a transaction costs as much. */
 const FEW_RECORDS = 100;
-/** Of one transaction: decoded, an event takes several times its bytes. */
-const MAX_BATCH_RECORDS = 250;
+/** Of one transaction. What a transaction costs by itself is a small part of its time then. */
+const MAX_BATCH_RECORDS = 2000;
+/** The same in bytes, unless one record has more: decoded, an event takes several times its bytes. */
+const MAX_BATCH_BYTES = 2 * 1024 * 1024;
 const GATHER_MS = 50;
 
 const RETENTION = 'the log had let go of them before they were indexed';
@@ -150,8 +152,7 @@ export class PartitionIndexer {
       metrics.lagRecords.set(labels, Math.max(0, end - nextOffset));
       return true;
     }
-    for (let at = 0; at < records.length; at += MAX_BATCH_RECORDS) {
-      const some = records.slice(at, at + MAX_BATCH_RECORDS);
+    for (const some of batchesOf(records)) {
       const { offset, timestampMs } = some.at(-1) ?? last;
       const next = offset === last.offset ? nextOffset : offset + 1;
       const to = { next, lastRead: { offset, timestampMs } };
@@ -212,4 +213,17 @@ export class PartitionIndexer {
     if (result !== 'stale') this.#stored = of.to;
     return result;
   }
+}
+
+function* batchesOf(records: readonly LogRecord[]): Generator<readonly LogRecord[], void, void> {
+  let start = 0;
+  let bytes = 0;
+  for (const [at, { value }] of records.entries()) {
+    bytes += value?.length ?? 0;
+    if (at === start || (at - start < MAX_BATCH_RECORDS && bytes <= MAX_BATCH_BYTES)) continue;
+    yield records.slice(start, at);
+    start = at;
+    bytes = value?.length ?? 0;
+  }
+  if (start < records.length) yield records.slice(start);
 }

@@ -11,7 +11,7 @@ const START_WITHIN_MS = 60_000;
 const KEPT_OUTPUT_CHARS = 20_000;
 
 export interface ProgramOptions {
-  readonly command: 'up' | 'api' | 'batcher';
+  readonly command: 'up' | 'api' | 'batcher' | 'indexer';
   readonly dataFolder: string;
   /** Besides that events are kept for ever, as those of tests have fixed times. */
   readonly environment?: Readonly<Record<string, string>>;

@@ -39,6 +39,8 @@ const MAX_BODY_EXPANSION = 3;
 /** Reads records as entries of the audit store. One record at a time, checked as for delivery. */
 export class EntryReader {
   readonly #reader: AuditEventReader;
+  /** The loaded record: a view for each of its texts would cost more than the texts. */
+  #bytes: Buffer = Buffer.alloc(0);
 
   constructor(schemas: SchemaSource) {
     this.#reader = new AuditEventReader([], schemas);
@@ -56,7 +58,8 @@ export class EntryReader {
 
   /** The loaded record. */
   entry(): AuditEntry {
-    const { starts, integers } = this.#reader.cursor;
+    const { view, starts, integers } = this.#reader.cursor;
+    this.#bytes = Buffer.from(view.buffer, view.byteOffset, view.byteLength);
     const entry: Record<string, unknown> = {
       id: this.#text(ID),
       timeMicros: integers[TIME],
@@ -73,11 +76,10 @@ export class EntryReader {
   }
 
   #text(slot: number): string | null {
-    const { view, starts, ends } = this.#reader.cursor;
+    const { starts, ends } = this.#reader.cursor;
     const start = starts[slot] ?? -1;
     if (start < 0) return null;
-    const length = (ends[slot] ?? 0) - start;
-    return Buffer.from(view.buffer, view.byteOffset + start, length).toString('utf8');
+    return this.#bytes.toString('utf8', start, ends[slot] ?? 0);
   }
 
   /** A body on one line, as it is delivered. */
