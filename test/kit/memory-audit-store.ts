@@ -132,7 +132,7 @@ export class MemoryAuditStore implements AuditStore {
       .toSorted((a, b) => a.sequence - b.sequence);
     const page = found.slice(0, limit);
     const isLast = page.length === found.length;
-    const next = isLast ? this.#events.length : (page.at(-1)?.sequence ?? 0) + 1;
+    const next = isLast ? this.#lastSequence + 1 : (page.at(-1)?.sequence ?? 0) + 1;
     return { entries: page.map(({ entry }) => entry), next };
   }
 

@@ -90,7 +90,10 @@ export async function dropSome(
   const [begun] = await begunDrops(transaction, month, tenant);
   const times =
     hasTable && isExpired(keeping, tenant, month)
-      ? await removeOldest(transaction, context.engine, of)
+      ? await removeOldest(transaction, context.engine, {
+          ...of,
+          fromMicros: begun?.last_micros ?? 0,
+        })
       : [];
   const removed =
     times.length === 0
@@ -134,16 +137,22 @@ function begunDrops(
     .execute();
 }
 
-/** Their times. In SQLite their terms stay until the month goes: numbers of events are not used again. */
+/**
+ * Their times. What is older than `fromMicros` is gone, and PostgreSQL need not walk over it once more. In SQLite
+ * their terms stay until the month goes: numbers of events are not used again.
+ */
 async function removeOldest(
   transaction: Transaction<AuditTables>,
   engine: AuditEngine,
-  { tenant, month }: { readonly tenant: number; readonly month: Month },
+  of: { readonly tenant: number; readonly month: Month; readonly fromMicros: number },
 ): Promise<readonly number[]> {
+  const { tenant, month, fromMicros } = of;
   const table = engine.tableOf(month);
+  await engine.walkIndexes(transaction as unknown as Kysely<never>);
   const { rows } = await sql<{ time_micros: number }>`
     delete from ${table} where (e.tenant, e.time_micros, e.sequence) in (
-      select e.tenant, e.time_micros, e.sequence from ${table} where e.tenant = ${tenant}
+      select e.tenant, e.time_micros, e.sequence from ${table}
+      where e.tenant = ${tenant} and e.time_micros >= ${fromMicros}
       order by e.time_micros, e.sequence limit ${MAX_EVENTS}
     ) returning time_micros
   `.execute(transaction);

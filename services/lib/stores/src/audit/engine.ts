@@ -38,6 +38,11 @@ export interface AuditEngine extends Engine {
   createMonth(transaction: Kysely<never>, month: Month): Promise<void>;
   /** Waits a moment at most for those who are reading. @throws StoreUnavailableError */
   dropMonth(transaction: Kysely<never>, month: Month): Promise<void>;
+  /**
+   * Until the end of the transaction, what is wanted in the order of an index is read in it. Without, a database that
+   * knows too little of a table may sort all of a tenant's events to find the first.
+   */
+  walkIndexes(transaction: Kysely<never>): Promise<void>;
   /** Whether a statement failed since its month was dropped. */
   isMonthGone(error: unknown): boolean;
   /** Of one month, and not stored yet. */

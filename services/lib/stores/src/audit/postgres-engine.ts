@@ -33,6 +33,10 @@ export const postgresAudit: Omit<AuditEngine, 'dialect' | 'conflict' | 'stalled'
   takeTurn: takePostgresTurn,
   createMonth: createPostgresMonth,
   dropMonth: dropPostgresMonth,
+  walkIndexes: async (transaction) => {
+    await sql`set local enable_bitmapscan = off`.execute(transaction);
+    await sql`set local enable_sort = off`.execute(transaction);
+  },
   isMonthGone: (error) => error instanceof pg.DatabaseError && error.code === UNDEFINED_TABLE,
   insert,
   partsOf,

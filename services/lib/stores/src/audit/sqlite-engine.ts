@@ -23,6 +23,7 @@ export const sqliteAudit: Omit<AuditEngine, 'dialect' | 'conflict' | 'stalled'> 
   takeTurn: () => Promise.resolve(),
   createMonth: createSqliteMonth,
   dropMonth: dropSqliteMonth,
+  walkIndexes: async () => undefined,
   isMonthGone: (error) =>
     error instanceof SqliteStatementError && error.message.startsWith('no such table: '),
   insert,
