@@ -15,7 +15,7 @@ export interface ReadEventDeps {
 const MAX_KNOWN_QUERIES = 10_000;
 /** Below these lie events; their other paths hold none. */
 const HOLDS_EVENTS = /\/(?:accounts|organizations)\/:\w+\/(?:logs\/audit|audit_logs)(?:\/|$)/;
-const HOLDS_NONE = /\/(?:product_categories|saved)(?:\/|$)/;
+const HOLDS_NONE = /\/product_categories$/;
 /** Says where to go on, not what is asked for. */
 const PAGING = ['cursor', 'page'];
 
