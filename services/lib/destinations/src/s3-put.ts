@@ -29,7 +29,8 @@ export interface S3PutOptions {
 
 /** An uploader that makes each object by one PutObject. */
 export function openS3Put(options: S3PutOptions, deps: DestinationDeps): Uploader {
-  const client = createClient(options, deps);
+  // Our own loop owns retries; else they multiply.
+  const client = createClient(options, deps, 1);
   return {
     deadlineMs: STORE_DEADLINE_MS,
     async upload(object, signal) {
@@ -96,7 +97,11 @@ function crc32Of(body: readonly Uint8Array[]): string {
  * Everything that the SDK would else look up in the environment or in `~/.aws` is given here, so that
  * neither can move a destination.
  */
-export function createClient(options: S3PutOptions, deps: DestinationDeps): S3Client {
+export function createClient(
+  options: S3PutOptions,
+  deps: DestinationDeps,
+  maxAttempts: number,
+): S3Client {
   const { target, region, credentials, isAws } = options;
   const agent = createGuardedAgent(target, STORE_LIMITS, deps.logger);
   return new S3Client({
@@ -109,8 +114,7 @@ export function createClient(options: S3PutOptions, deps: DestinationDeps): S3Cl
     forcePathStyle: !isAws,
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
-    // Our own loop owns retries; else they multiply.
-    maxAttempts: 1,
+    maxAttempts,
     retryMode: 'standard',
     // R2 does not answer "100 Continue": the SDK would wait 6 s for it.
     expectContinueHeader: false,

@@ -6,6 +6,9 @@ import { fixedFolder } from './object-key.ts';
 import { isObjectName, type FoundObject, type ObjectSource } from './object-source.ts';
 import { createClient, type S3PutOptions } from './s3-put.ts';
 
+/** Of one request. An object whose reading breaks off half-way is an error. */
+const MAX_ATTEMPTS = 5;
+
 /** The objects of a bucket below the folder of `pathTemplate`. */
 export function openS3Source(
   options: S3PutOptions,
@@ -13,7 +16,7 @@ export function openS3Source(
   deps: DestinationDeps,
 ): ObjectSource {
   const { bucket } = options;
-  const client = createClient(options, deps);
+  const client = createClient(options, deps, MAX_ATTEMPTS);
   const folder = fixedFolder(pathTemplate);
   async function* list(): AsyncGenerator<FoundObject, void, void> {
     let token: string | undefined;
