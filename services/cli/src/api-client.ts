@@ -47,22 +47,38 @@ export class ApiClient {
     return { result, notices: messages.map(({ message }) => message) };
   }
 
+  /** The body of an answer that is no envelope, as it comes. @throws RefusedError, ConfigError as above */
+  async stream(path: string): Promise<AsyncIterable<Uint8Array>> {
+    const answer = await this.#fetch(path, { method: 'GET' }).catch((error: unknown) => {
+      throw this.#noAnswer(error);
+    });
+    if (answer.ok && answer.body !== null) return answer.body;
+    const { errors } = (await answer.json()) as Envelope;
+    throw new RefusedError(errors.map(({ message }) => message).join('; '));
+  }
+
   async #send(method: string, path: string, body: object | undefined): Promise<Envelope> {
     try {
-      const answer = await fetch(`${this.#url}${path}`, {
+      const answer = await this.#fetch(path, {
         method,
-        headers: {
-          authorization: this.#authorization,
-          ...(body && { 'content-type': 'application/json' }),
-        },
         ...(body && { body: JSON.stringify(body) }),
         signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
       });
       return (await answer.json()) as Envelope;
     } catch (error) {
-      throw new ConfigError(
-        `no trailpush API answers at ${this.#url} (${messageOf(error)}): start it, or say where it is with --url`,
-      );
+      throw this.#noAnswer(error);
     }
+  }
+
+  #fetch(path: string, init: RequestInit): Promise<Response> {
+    const type = init.body === undefined ? {} : { 'content-type': 'application/json' };
+    const headers = { authorization: this.#authorization, ...type };
+    return fetch(`${this.#url}${path}`, { ...init, headers });
+  }
+
+  #noAnswer(error: unknown): ConfigError {
+    return new ConfigError(
+      `no trailpush API answers at ${this.#url} (${messageOf(error)}): start it, or say where it is with --url`,
+    );
   }
 }

@@ -3,6 +3,7 @@ import { InvalidArgumentError, type Command } from 'commander';
 import type { ShownRetention, ShownRule } from '@trailpush/api';
 import { loadConfig } from '@trailpush/runtime';
 import { ApiClient } from './api-client.ts';
+import { addAuditDownload } from './audit-download.ts';
 
 interface Common {
   readonly url?: string;
@@ -12,9 +13,12 @@ interface Common {
 
 type HoldOptions = Common & { readonly reason: string; readonly by: string };
 
-/** `trailpush audit retention | hold`, through the API of a running program. */
+/** `trailpush audit retention | hold | download`, through the API of a running program. */
 export function addAuditCommands(program: Command): void {
-  const audit = program.command('audit').description('how long audit logs are kept');
+  const audit = program
+    .command('audit')
+    .description('audit logs: how long they are kept, and downloads');
+  addAuditDownload(audit);
   const common = (command: Command) =>
     command
       .option('--url <url>', 'where the API is (default: the program of the data folder)')

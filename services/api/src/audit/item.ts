@@ -8,6 +8,12 @@ export type Member =
   | readonly [name: string, body: AuditBody, kind: 'body']
   | readonly [name: 'status_code', value: 'raw_status_code'];
 
+const ACCOUNT: readonly Member[] = [['name', 'account_name']];
+const BEFORE_TIME: readonly Member[] = [
+  ['description', 'action_description'],
+  ['result', 'action_result'],
+];
+const AFTER_TIME: readonly Member[] = [['type', 'action_type']];
 const ACTOR: readonly Member[] = [
   ['context', 'actor_context'],
   ['email', 'actor_email'],
@@ -45,28 +51,31 @@ const ZONE: readonly Member[] = [
  */
 export function itemOf(entry: AuditEntry): string {
   const { tenant, id, timeMicros } = entry;
-  const action = [
-    ...membersOf(entry, [
-      ['description', 'action_description'],
-      ['result', 'action_result'],
-    ]),
-    `"time":"${timeText(timeMicros)}"`,
-    ...membersOf(entry, [['type', 'action_type']]),
-  ];
-  const of = `"id":${JSON.stringify(tenant.id)}`;
   const isAccount = tenant.kind === 'account';
-  const owner = isAccount ? [of, ...membersOf(entry, [['name', 'account_name']])] : [of];
-  const zone = isAccount ? membersOf(entry, ZONE) : [];
-  const members = [
-    `"id":${JSON.stringify(id)}`,
-    `"${tenant.kind}":{${owner.join(',')}}`,
-    `"action":{${action.join(',')}}`,
-    `"actor":{${membersOf(entry, ACTOR).join(',')}}`,
-    `"raw":{${membersOf(entry, RAW).join(',')}}`,
-    `"resource":{${membersOf(entry, RESOURCE).join(',')}}`,
-    ...(zone.length === 0 ? [] : [`"zone":{${zone.join(',')}}`]),
-  ];
-  return `{${members.join(',')}}`;
+  const owner = `"id":${JSON.stringify(tenant.id)}`;
+  const name = isAccount ? textOf(entry, ACCOUNT, ',') : '';
+  const before = textOf(entry, BEFORE_TIME);
+  const action = `${before}${before === '' ? '' : ','}"time":"${timeText(timeMicros)}"`;
+  const zone = isAccount ? textOf(entry, ZONE) : '';
+  return (
+    `{"id":${JSON.stringify(id)},"${tenant.kind}":{${owner}${name}}` +
+    `,"action":{${action}${textOf(entry, AFTER_TIME, ',')}}` +
+    `,"actor":{${textOf(entry, ACTOR)}},"raw":{${textOf(entry, RAW)}}` +
+    `,"resource":{${textOf(entry, RESOURCE)}}${zone === '' ? '' : `,"zone":{${zone}}`}}`
+  );
+}
+
+/** Members with commas between them, and `first` before the first. Downloads are made of little else. */
+function textOf(entry: AuditEntry, members: readonly Member[], first = ''): string {
+  let text = '';
+  let separator = first;
+  for (const [name, from, kind] of members) {
+    const value = entry[from];
+    if (value === null) continue;
+    text += `${separator}"${name}":${kind === 'body' ? String(value) : JSON.stringify(value)}`;
+    separator = ',';
+  }
+  return text;
 }
 
 /** `"name":value` of those that the entry has. */

@@ -41,14 +41,14 @@ export function entryOf(
   tenant: Tenant,
   decode: (text: string) => string,
 ): AuditEntry {
-  const texts = EVENT_TEXTS.map((name) => {
-    const text = row[name];
-    return [name, text === null ? null : decode(text)];
-  });
-  return {
-    ...(Object.fromEntries(texts) as Omit<AuditEntry, 'tenant' | 'timeMicros' | 'raw_status_code'>),
+  const entry: Record<string, unknown> = {
     tenant,
     timeMicros: row.time_micros,
     raw_status_code: row.raw_status_code,
   };
+  for (const name of EVENT_TEXTS) {
+    const text = row[name];
+    entry[name] = text === null ? null : decode(text);
+  }
+  return entry as unknown as AuditEntry;
 }
