@@ -213,6 +213,7 @@ export async function startApi(options: ApiFixtureOptions = {}): Promise<ApiFixt
       metrics: metrics.serving,
       adminToken: new Secret(ADMIN_TOKEN),
       tokens: stores.tokens,
+      savedQueries: stores.savedQueries,
       requireOwnership: true,
       challengeKey: randomBytes(32),
       replays: stores.replays,

@@ -13,10 +13,12 @@ import { healthContract } from './contracts/stores/health.ts';
 import { splitContract } from './contracts/stores/splits.ts';
 import { replayContract } from './contracts/stores/replays.ts';
 import { topicContract } from './contracts/stores/topics.ts';
+import { savedQueryContract } from './contracts/stores/saved-queries.ts';
 import { createSuite } from './contracts/stores/suite.ts';
 import { trailContract } from './contracts/stores/trails.ts';
 import { tokenContract } from './contracts/stores/tokens.ts';
 import { MemoryStores } from './memory-stores.ts';
+import { MemorySavedQueries } from './memory-saved-queries.ts';
 import { MemoryTokens } from './memory-tokens.ts';
 
 // The double answers to the same contracts as the real stores, as far as it keeps anything.
@@ -25,15 +27,18 @@ describe('stores contract: memory', () => {
     create: async () => {
       let stores: MemoryStores | undefined;
       let tokens: MemoryTokens | undefined;
+      let savedQueries: MemorySavedQueries | undefined;
       return {
         open: async ({ clock }) => {
           stores ??= new MemoryStores(clock);
           tokens ??= new MemoryTokens(clock, stores.outbox);
+          savedQueries ??= new MemorySavedQueries(clock, stores.outbox);
           const { outbox } = stores;
           const auditTrail = { add: async (lines: readonly string[]) => outbox.add(lines) };
           const ports = { ...stores.open(), outbox: outbox.open(clock), auditTrail, tokens };
           return {
             ...ports,
+            savedQueries,
             ping: async () => undefined,
             health: () => undefined,
             close: async () => undefined,
@@ -66,6 +71,7 @@ describe('stores contract: memory', () => {
   topicContract(suite);
   modelContract(suite);
   tokenContract(suite);
+  savedQueryContract(suite);
   outboxContract(suite);
   trailContract(suite);
 });

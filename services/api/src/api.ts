@@ -13,6 +13,7 @@ import { authorize, requireToken, type AuthDeps } from './auth.ts';
 import { tellReads, type ReadEventDeps } from './audit/reads.ts';
 import { registerAuditRoutes, type AuditRoutesDeps } from './audit/routes.ts';
 import { RetentionAdmin, type RetentionAdminDeps } from './audit/retention-admin.ts';
+import { registerSavedQueryRoutes, type SavedQueryDeps } from './audit/saved-query-routes.ts';
 import { registerDatasetRoutes } from './dataset-routes.ts';
 import { DeadLetterAdmin, type DeadLetterAdminDeps } from './dead-letter-admin.ts';
 import { registerDeadLetterRoutes } from './dead-letter-routes.ts';
@@ -48,6 +49,7 @@ export interface ApiDeps
   readonly log: Pick<RecordLog, 'topic' | 'bounds' | 'append' | 'openReader'>;
   readonly replays: ReplayOrderDeps['replays'];
   readonly tokens: TokenStore;
+  readonly savedQueries: SavedQueryDeps['savedQueries'];
   readonly jobHealth: HealthStore;
   readonly deadLetters: DeadLetterStore;
   readonly openEntryReader: DeadLetterAdminDeps['openEntryReader'];
@@ -78,6 +80,7 @@ export function createApi(deps: ApiDeps): FastifyPluginAsync {
         registerVerifyRoutes(client);
         if (deps.tellReads) tellReads(client, deps);
         registerAuditRoutes(client, deps);
+        registerSavedQueryRoutes(client, deps);
         const { jobs, datasets, destinations } = deps;
         const check = new DestinationCheck(deps);
         const ownership = new Ownership(deps);

@@ -200,6 +200,7 @@ async function startHttp(
         maxRecordBytes: config.maxRecordBytes,
         adminToken: secrets.adminToken,
         tokens: stores.tokens,
+        savedQueries: stores.savedQueries,
         replays: stores.replays,
         jobHealth: stores.jobHealth,
         deadLetters: stores.deadLetters,

@@ -13,6 +13,7 @@ import { outboxContract } from './stores/outbox.ts';
 import { insertContract, replaceContract } from './stores/plans.ts';
 import { replayContract } from './stores/replays.ts';
 import { topicContract } from './stores/topics.ts';
+import { savedQueryContract } from './stores/saved-queries.ts';
 import { secretContract } from './stores/secrets.ts';
 import { healthContract } from './stores/health.ts';
 import { splitContract } from './stores/splits.ts';
@@ -47,6 +48,7 @@ export function storesContract(name: string, harness: StoresHarness): void {
     topicContract(suite);
     secretContract(suite);
     tokenContract(suite);
+    savedQueryContract(suite);
     outboxContract(suite);
     trailContract(suite);
     modelContract(suite);

@@ -16,6 +16,7 @@ export * from './logger.ts';
 export * from './outbox.ts';
 export * from './progress.ts';
 export * from './replay.ts';
+export * from './saved-queries.ts';
 export * from './search-words.ts';
 export * from './secret.ts';
 export * from './topic-store.ts';

@@ -25,6 +25,7 @@ export interface Tables extends DigestTables {
   tokens: TokensTable;
   outbox: OutboxTable;
   spent_challenges: SpentChallengesTable;
+  saved_queries: SavedQueriesTable;
 }
 
 interface TopicsTable {
@@ -260,4 +261,14 @@ export interface OutboxTable {
 interface SpentChallengesTable {
   id: string;
   expires_at_ms: number;
+}
+
+interface SavedQueriesTable {
+  account_id: string;
+  id: string;
+  name: string;
+  query: string;
+  created_by: string;
+  created_at_ms: number;
+  updated_at_ms: number;
 }

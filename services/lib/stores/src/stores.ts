@@ -12,6 +12,7 @@ import {
   type ProgressStore,
   type TokenStore,
   type ReplayStore,
+  type SavedQueryStore,
   type TopicStore,
 } from '@trailpush/core';
 import { PostgresDialect } from 'kysely';
@@ -33,6 +34,7 @@ import { listenForJobs } from './postgres-notifications.ts';
 import { openPostgresPool, postgresConfig } from './postgres-pool.ts';
 import { SqlProgressStore } from './progress-store.ts';
 import { SqlReplayStore } from './replay-store.ts';
+import { SqlSavedQueryStore } from './saved-query-store.ts';
 import type { Tables } from './schema.ts';
 import { SecretBox } from './secret-box.ts';
 import { SqlTopicStore } from './topic-store.ts';
@@ -47,6 +49,7 @@ export interface Stores {
   readonly digests: DigestStore;
   readonly digestKeys: DigestKeyStore;
   readonly tokens: TokenStore;
+  readonly savedQueries: SavedQueryStore;
   readonly replays: ReplayStore;
   readonly topics: TopicStore;
   readonly outbox: Outbox;
@@ -138,6 +141,7 @@ async function openStores(
     digests: new SqlDigestStore({ database, box, clock }),
     digestKeys: new SqlDigestKeyStore({ database, box, clock }),
     tokens: new SqlTokenStore(database, clock),
+    savedQueries: new SqlSavedQueryStore(database, clock),
     replays: new SqlReplayStore({ database, box, changes, clock }),
     topics: new SqlTopicStore({ database, clock }),
     outbox: new SqlOutbox(database, clock, 'outbox'),

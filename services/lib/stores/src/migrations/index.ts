@@ -9,6 +9,7 @@ import { createHealth } from './0003-health.ts';
 import { createReplays } from './0004-replays.ts';
 import { extendDeadLetters } from './0005-dead-letters.ts';
 import { createDigests } from './0006-digests.ts';
+import { createSavedQueries } from './0007-saved-queries.ts';
 
 /** In order of name. One that was released never changes: add the next. */
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
@@ -18,6 +19,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0004_replays': { up: createReplays },
   '0005_dead_letters': { up: extendDeadLetters },
   '0006_digests': { up: createDigests },
+  '0007_saved_queries': { up: createSavedQueries },
 };
 
 /** Brings jobs and progress up to date; see `migrateTo`. */
