@@ -51,7 +51,7 @@ type OfTenant = { account_id: string } | { organization_id: string };
 export function registerAuditRoutes(app: FastifyInstance, deps: AuditRoutesDeps): void {
   const gate = new QueryGate();
   const queries = new AuditQueries(deps, gate);
-  registerVersion1Routes(app, new Version1Log(deps.audit, gate));
+  registerVersion1Routes(app, new Version1Log(deps.audit, gate), deps.clock);
   const tenants = [
     '/accounts/:account_id/logs/audit',
     '/organizations/:organization_id/logs/audit',
