@@ -15,6 +15,8 @@ const PIN_MS = 2000;
 const OBSERVE_MS = 5000;
 const RECORD_ATTEMPTS_MS = 10_000;
 const CHECK_LOG_MS = 15_000;
+const NOT_WHOLE =
+  'jobs are missing from the store without a record of their deletion: bring their rows back, or start the batcher anew to go on without them';
 /** Of the 25 s that a shutdown has: what uploads under way, the last cursors and leaving may take. */
 const DRAIN_MS = 15_000;
 const LAST_PIN_MS = 3000;
@@ -66,6 +68,7 @@ export class Batcher {
       metrics,
       freshJobs: async () => {
         await this.#refresher.refresh();
+        if (!jobs.isWhole) throw new Error(NOT_WHOLE);
         return jobs.jobs;
       },
     });

@@ -9,12 +9,12 @@ import type {
   Plan,
   ProgressStore,
 } from '@trailpush/core';
-import { LostPartitionError, StoreTurns } from './store-turns.ts';
+import { Gathering, LostPartitionError, StoreTurns } from './store-turns.ts';
 import type { Standing } from './tracks.ts';
 
 /**
- * Progress of one owned partition: one write at a time, each fenced by our epoch and repeated until it
- * is confirmed. `rows` mirrors the stored cursor rows exactly, because nobody else may write them:
+ * Progress of one owned partition: one write at a time (plans of different jobs count as one), each fenced by our
+ * epoch and repeated until it is confirmed. `rows` mirrors the stored cursor rows exactly, because nobody else may write them:
  * what a plan's `first` must be is read from here, inside the same turn that stores it. What a write
  * changes in memory is changed by its `apply`, inside the turn too, so that no write in between sees
  * the one without the other.
@@ -25,6 +25,8 @@ export class FencedProgress {
   readonly #store: ProgressStore;
   readonly #clock: Clock;
   readonly #turns: StoreTurns;
+  readonly #inserts = new Gathering(() => this.#saveDeadLetters());
+  readonly #confirms = new Gathering(async () => undefined);
   #liveFrom: number;
   #lastRead: LastRead | null;
   #deadLetters: NewDeadLetter[] = [];
@@ -79,8 +81,7 @@ export class FencedProgress {
     fallback: number,
     make: (first: number, choice: number) => Plan | undefined,
   ): Promise<Plan | undefined> {
-    return this.#turns.take(async () => {
-      await this.#saveDeadLetters();
+    return this.#turns.takeTogether(this.#inserts, jobId, async () => {
       const first = tail ?? this.rows.get(jobId)?.cursor ?? fallback;
       for (let choice = 0; ; choice++) {
         const plan = make(first, choice);
@@ -102,12 +103,10 @@ export class FencedProgress {
 
   /** `apply` gets the stored cursor after the plan was confirmed. False: reload the job. */
   async confirmPlan(plan: Plan, apply: (cursor: number) => void): Promise<boolean> {
-    return this.#turns.take(async () => {
-      const { jobId, first } = plan;
-      const request = { jobId, first, confirmedAtMs: this.#clock.now() };
-      const answer = await this.#turns.repeat(() =>
-        this.#store.confirmPlan(this.ownership, request),
-      );
+    const { jobId, first } = plan;
+    return this.#turns.takeTogether(this.#confirms, jobId, async () => {
+      const ask = { jobId, first, confirmedAtMs: this.#clock.now() };
+      const answer = await this.#turns.repeat(() => this.#store.confirmPlan(this.ownership, ask));
       if (answer.result === 'stale') throw new LostPartitionError();
       if (answer.result === 'conflict') return false;
       this.#moveCursor(jobId, answer.cursor);

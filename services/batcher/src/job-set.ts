@@ -29,6 +29,7 @@ export class JobSet {
   readonly #options: JobSetOptions;
   readonly #open = new Map<number, OpenJob>();
   #loadedAtMs = Number.NEGATIVE_INFINITY;
+  #isWhole = true;
 
   constructor(options: JobSetOptions) {
     this.#options = options;
@@ -37,6 +38,14 @@ export class JobSet {
   /** Jobs that have a place in the log, served or not. */
   get jobs(): ReadonlyMap<number, OpenJob> {
     return this.#open;
+  }
+
+  /**
+   * False while jobs are missing from the store without a record of their deletion: then others may be
+   * missing too, of which this process never heard.
+   */
+  get isWhole(): boolean {
+    return this.#isWhole;
   }
 
   /** Time since the jobs were last read from the store. */
@@ -53,6 +62,7 @@ export class JobSet {
     const ids = missing.map(({ job }) => job.id);
     const deleted = ids.length > 0 ? await store.deletedAmong(ids) : new Set<number>();
     const gone = missing.filter(({ job }) => deleted.has(job.id));
+    this.#isWhole = gone.length === missing.length;
     for (const open of gone) {
       this.#open.delete(open.job.id);
       this.#close(open.service);

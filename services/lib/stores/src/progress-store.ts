@@ -20,16 +20,17 @@ import {
 
 import type { Database } from './database.ts';
 import { claimPartition } from './progress/claim.ts';
-import { confirmPlan } from './progress/confirm-plan.ts';
+import { confirmPlans } from './progress/confirm-plan.ts';
 import { cutPlan } from './progress/cut-plan.ts';
 import { deadLetterOffsets, recordGap, saveDeadLetters } from './progress/losses.ts';
 import { lockPartition } from './progress/ownership.ts';
 import { pinPartition } from './progress/pin.ts';
-import { insertPlan, replacePlan } from './progress/plans.ts';
+import { checkPlan, insertPlans, replacePlan } from './progress/plans.ts';
 import { planOf, readQueue } from './progress/queue.ts';
 import { listDeadLetters, listGaps, listLedger } from './progress/reports.ts';
 import { setAsidePlan } from './progress/set-aside-plan.ts';
 import { splitPlan } from './progress/split-plan.ts';
+import { Together } from './progress/together.ts';
 import { settleReplay } from './replay-rows.ts';
 import type { Tables } from './schema.ts';
 
@@ -40,10 +41,18 @@ import type { Tables } from './schema.ts';
 export class SqlProgressStore implements ProgressStore {
   readonly #database: Database<Tables>;
   readonly #clock: Clock;
+  readonly #inserts: Together<Plan, InsertPlanResult>;
+  readonly #confirms: Together<Parameters<ProgressStore['confirmPlan']>[1], ConfirmPlanResult>;
 
   constructor({ database, clock }: { database: Database<Tables>; clock: Clock }) {
     this.#database = database;
     this.#clock = clock;
+    this.#inserts = new Together((ownership, plans) =>
+      database.write((transaction) => insertPlans(transaction, ownership, plans)),
+    );
+    this.#confirms = new Together((ownership, plans) =>
+      database.write((transaction) => confirmPlans(transaction, ownership, plans)),
+    );
   }
 
   claim(request: Parameters<ProgressStore['claim']>[0]): Promise<ClaimedPartition> {
@@ -54,15 +63,16 @@ export class SqlProgressStore implements ProgressStore {
     return this.#database.write((transaction) => pinPartition(transaction, ownership, pin));
   }
 
-  insertPlan(ownership: Ownership, plan: Plan): Promise<InsertPlanResult> {
-    return this.#database.write((transaction) => insertPlan(transaction, ownership, plan));
+  async insertPlan(ownership: Ownership, plan: Plan): Promise<InsertPlanResult> {
+    checkPlan(ownership, plan);
+    return this.#inserts.ask(ownership, plan);
   }
 
   confirmPlan(
     ownership: Ownership,
     plan: Parameters<ProgressStore['confirmPlan']>[1],
   ): Promise<ConfirmPlanResult> {
-    return this.#database.write((transaction) => confirmPlan(transaction, ownership, plan));
+    return this.#confirms.ask(ownership, plan);
   }
 
   replacePlan(ownership: Ownership, plan: Plan): ReturnType<ProgressStore['replacePlan']> {

@@ -1,4 +1,4 @@
-import type { Job } from '@trailpush/core';
+import type { Job, Plan } from '@trailpush/core';
 import { describe, expect, it } from 'vitest';
 
 import { cursorOf, newClaim, newJob, planOf, type Suite } from './suite.ts';
@@ -66,6 +66,36 @@ export function insertContract(suite: Suite): void {
       expect(await insert({ location, key })).toBe('key_taken');
       expect(await progress().loadJob(claimed, two.id)).toMatchObject({ cursor: undefined });
       expect(await insert({ location: 's3://another', key })).toBe('inserted');
+    });
+
+    it('gets its own answer among many at the same moment', async () => {
+      const claimed = await newClaim(suite);
+      const jobs = await Promise.all(Array.from({ length: 12 }, () => newJob(suite)));
+      const plans = jobs.map((job) => planOf(job, 0, 4));
+      const [one, two, three] = plans as [Plan, Plan, Plan];
+      await progress().insertPlan(claimed, one);
+      plans[1] = { ...two, location: one.location, key: one.key };
+      plans[2] = { ...three, jobId: 1_000_000_000 };
+      const insert = (plan: Plan) => progress().insertPlan(claimed, plan);
+      const results = await Promise.all(plans.map(insert));
+      const odd = { 1: 'key_taken', 2: 'conflict' } as Record<number, string>;
+      expect(results).toEqual(plans.map((_, index) => odd[index] ?? 'inserted'));
+      const confirms = await Promise.all(
+        jobs.map(({ id: jobId }) =>
+          progress().confirmPlan(claimed, { jobId, first: 0, confirmedAtMs: jobId }),
+        ),
+      );
+      const none = [1, 2];
+      expect(confirms).toEqual(
+        jobs.map((_, index) =>
+          none.includes(index) ? { result: 'conflict' } : { result: 'confirmed', cursor: 5 },
+        ),
+      );
+      for (const [index, job] of jobs.entries()) {
+        const ledger = await progress().listLedger(job.id);
+        const times = none.includes(index) ? [] : [job.id];
+        expect(ledger.map(({ confirmedAtMs }) => confirmedAtMs)).toEqual(times);
+      }
     });
 
     it('gets a long name', async () => {

@@ -59,8 +59,8 @@ export async function dropHead(
   const open = next.findIndex((row) => row.confirmed_at_ms === null);
   const popped = open === -1 ? next : next.slice(0, open);
   if (popped.length > 0) {
-    await updateStatus(transaction, job, { jobId, atMs }, popped);
-    await moveToLedger(transaction, popped, atMs);
+    await updateStatus(transaction, [{ job, popped, atMs }]);
+    await moveToLedger(transaction, [{ popped, atMs }]);
   }
   const cursor = (popped.at(-1)?.last ?? head.last) + 1;
   await moveCursor(transaction, ownership, jobId, cursor);

@@ -14,12 +14,29 @@ export interface Queue {
   readonly plans: readonly ObjectRow[];
 }
 
+export const EMPTY: Queue = { cursor: undefined, plans: [] };
+
+interface PartitionName {
+  readonly topic: string;
+  readonly partition: number;
+}
+
 /** Of a locked partition. */
 export async function readQueue(
   transaction: Transaction<Tables>,
-  { topic, partition }: { readonly topic: string; readonly partition: number },
+  at: PartitionName,
   jobId: number,
 ): Promise<Queue> {
+  const queues = await readQueues(transaction, at, [jobId]);
+  return queues.get(jobId) ?? EMPTY;
+}
+
+/** Of a locked partition; jobs that have nothing there are missing. */
+export async function readQueues(
+  transaction: Transaction<Tables>,
+  { topic, partition }: PartitionName,
+  jobIds: readonly number[],
+): Promise<ReadonlyMap<number, Queue>> {
   const rows = await transaction
     .selectFrom('cursors')
     .leftJoin('objects', (join) =>
@@ -30,32 +47,56 @@ export async function readQueue(
         .on('objects.ledger_at_ms', 'is', null),
     )
     .selectAll('objects')
-    .select(['cursors.cursor', 'cursors.detached'])
+    .select(['cursors.cursor', 'cursors.detached', 'cursors.job_id as cursor_job_id'])
     .where('cursors.topic', '=', topic)
     .where('cursors.partition', '=', partition)
-    .where('cursors.job_id', '=', jobId)
+    .where('cursors.job_id', 'in', jobIds)
     .orderBy('objects.first')
     .execute();
-  const [first] = rows;
-  return {
-    cursor: first && { jobId, cursor: first.cursor, detached: first.detached === 1 },
-    plans: rows.filter((row): row is typeof row & ObjectRow => row.id !== null),
-  };
+  const queues = new Map<number, { cursor: CursorRow; plans: ObjectRow[] }>();
+  for (const row of rows) {
+    const { cursor_job_id: jobId, cursor, detached } = row;
+    const queue = queues.get(jobId) ?? {
+      cursor: { jobId, cursor, detached: detached === 1 },
+      plans: [],
+    };
+    queues.set(jobId, queue);
+    if (row.id !== null) queue.plans.push(row as typeof row & ObjectRow);
+  }
+  return queues;
 }
 
-export type JobStatusRow = Pick<Selectable<Tables['jobs']>, 'last_complete_ms' | 'last_error_ms'>;
+export type JobStatusRow = Pick<
+  Selectable<Tables['jobs']>,
+  'id' | 'last_complete_ms' | 'last_error_ms'
+>;
 
 /** Locks a job, so that it is not deleted meanwhile. Undefined: there is no such job. */
 export async function lockJobStatus(
   transaction: Transaction<Tables>,
   jobId: number,
-  lock: 'against deletion' | 'for change',
+  lock: JobLock,
 ): Promise<JobStatusRow | undefined> {
-  const job = transaction
+  const jobs = await lockJobs(transaction, [jobId], lock);
+  return jobs.get(jobId);
+}
+
+export type JobLock = 'against deletion' | 'for change';
+
+/** Locks jobs, so that they are not deleted meanwhile. Those that do not exist are missing. */
+export async function lockJobs(
+  transaction: Transaction<Tables>,
+  jobIds: readonly number[],
+  lock: JobLock,
+): Promise<ReadonlyMap<number, JobStatusRow>> {
+  const jobs = transaction
     .selectFrom('jobs')
-    .select(['last_complete_ms', 'last_error_ms'])
-    .where('id', '=', jobId);
-  return (lock === 'for change' ? job.forNoKeyUpdate() : job.forKeyShare()).executeTakeFirst();
+    .select(['id', 'last_complete_ms', 'last_error_ms'])
+    .where('id', 'in', jobIds)
+    // Two who lock several follow one another.
+    .orderBy('id');
+  const rows = await (lock === 'for change' ? jobs.forNoKeyUpdate() : jobs.forKeyShare()).execute();
+  return new Map(rows.map((row) => [row.id, row]));
 }
 
 export function planOf(row: ObjectRow): Plan {
