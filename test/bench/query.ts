@@ -12,6 +12,7 @@ import type { AuditField, AuditFilter, AuditStore, Tenant } from '@trailpush/cor
 import { systemClock as clock } from '@trailpush/runtime';
 import { openPostgresAuditStore, openSqliteAuditStore } from '@trailpush/stores';
 import { startPostgres } from '../kit/postgres.ts';
+import { account } from '../kit/audit-entry.ts';
 import { measureDownloads } from './audit-download.ts';
 import { fillAuditStore } from './audit-fill.ts';
 import { AuditWorld, DAY_MICROS, END_MICROS, MONTHS_18_DAYS } from './audit-world.ts';
@@ -95,24 +96,51 @@ const QUESTIONS: readonly Question[] = [
 async function measure(store: AuditStore, world: AuditWorld): Promise<void> {
   const rows = [['query', 'p50 ms', 'p95 ms', 'max ms', 'rows']];
   for (const { name, days, limit = 100, ask } of QUESTIONS) {
-    const took: number[] = [];
-    let found = 0;
-    for (let round = 0; round < QUERIES; round += 1) {
-      const { tenant, filters } = ask(world);
-      const sinceMicros = END_MICROS - days * DAY_MICROS;
-      const startedMs = clock.monotonic();
-      const page = await store.query({
-        ...{ tenant, filters, sinceMicros, beforeMicros: END_MICROS + DAY_MICROS },
-        ...{ direction: 'desc', limit },
-      });
-      took.push(clock.monotonic() - startedMs);
-      found += page.entries.length;
-    }
-    took.sort((a, b) => a - b);
-    const at = (share: number) => (took[Math.ceil(QUERIES * share) - 1] ?? 0).toFixed(1);
-    rows.push([name, at(0.5), at(0.95), at(1), (found / QUERIES).toFixed(0)]);
+    const times = { sinceMicros: END_MICROS - days * DAY_MICROS, beforeMicros: END_MICROS * 2 };
+    const measured = await repeat(async () => {
+      const query = { ...ask(world), ...times, direction: 'desc' as const, limit };
+      return (await store.query(query)).entries.length;
+    });
+    rows.push([name, ...measured]);
   }
+  rows.push(...(await measureFollowing(store, world)));
   printTable(rows);
+}
+
+/** What a collector asks that begins, and one that is up to date. */
+async function measureFollowing(store: AuditStore, world: AuditWorld): Promise<string[][]> {
+  const tenant = account(world.largest);
+  const follow = (after: number) =>
+    store.follow({
+      ...{ tenant, after, sinceMicros: 0, beforeMicros: END_MICROS * 2 },
+      ...{ limit: 1000, filters: [] },
+    });
+  let after = 0;
+  const pages = await repeat(async () => {
+    const { entries, next } = await follow(after);
+    after = next;
+    return entries.length;
+  });
+  for (let next = -1; next !== after;) [next, after] = [after, (await follow(after)).next];
+  const rest = await repeat(async () => (await follow(after)).entries.length);
+  return [
+    ['order=ingested, pages of 1000', ...pages],
+    ['order=ingested, nothing new', ...rest],
+  ];
+}
+
+/** Asks many times; `ask` resolves to the number of rows. */
+async function repeat(ask: () => Promise<number>): Promise<string[]> {
+  const took: number[] = [];
+  let found = 0;
+  for (let round = 0; round < QUERIES; round += 1) {
+    const startedMs = clock.monotonic();
+    found += await ask();
+    took.push(clock.monotonic() - startedMs);
+  }
+  took.sort((a, b) => a - b);
+  const at = (share: number) => (took[Math.ceil(QUERIES * share) - 1] ?? 0).toFixed(1);
+  return [at(0.5), at(0.95), at(1), (found / QUERIES).toFixed(0)];
 }
 
 function printTable(rows: readonly (readonly string[])[]): void {
