@@ -29,7 +29,7 @@ export function readMatrix(): readonly MatrixRow[] {
 /** One suite of each contract that the matrix names. */
 const SUITES = new Map([
   ['test/kit/contracts/audit-store', 'services/lib/stores/src/audit/sqlite-audit-store.test.ts'],
-  ['test/kit/contracts/record-log', 'services/lib/log/src/embedded/embedded-log.contract.test.ts'],
+  ['test/kit/contracts/record-log', 'test/integration/kafka-log.test.ts'],
   ['test/kit/contracts/stores', 'services/lib/stores/src/sqlite-stores.test.ts'],
 ]);
 
