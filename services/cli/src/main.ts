@@ -9,6 +9,7 @@ import { addRestoreCommand } from './restore.ts';
 import { runServices, type ServiceName } from './services.ts';
 import { addTokenCommands } from './token.ts';
 import { addTopicCommands } from './topic.ts';
+import { addVerifyCommand } from './verify-command.ts';
 
 const { version } = JSON.parse(
   readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
@@ -68,6 +69,7 @@ async function main(): Promise<void> {
   addTopicCommands(program);
   addAuditCommands(program);
   addRestoreCommand(program);
+  addVerifyCommand(program);
 
   await program.parseAsync();
 }

@@ -12,11 +12,26 @@ const PARAMS = ['account-id', 'access-key-id', 'secret-access-key'];
 export const r2: DestinationKind = { scheme: 'r2', parse };
 
 function parse(conf: Conf, policy: DestinationPolicy): OpenableDestination {
+  const pathTemplate = parsePathTemplate(conf.path);
+  const access = parseR2(conf, policy);
+  const { bucket, credentials } = access;
+  return {
+    kind: 'r2',
+    location: `r2://${access.accountId}/${bucket}`,
+    pathTemplate,
+    exactlyOnce: true,
+    secrets: [credentials.secretAccessKey],
+    open: (deps) => openS3Put({ ...access, encrypted: false }, deps),
+    openSource: (deps) => openS3Source({ ...access, encrypted: false }, pathTemplate, deps),
+  };
+}
+
+/** The bucket of a conf, and how to reach it. */
+export function parseR2(conf: Conf, policy: DestinationPolicy) {
   const params = knownParams(conf, PARAMS);
   const bucket = parseBucket(conf.authority);
   if (bucket.includes('.'))
     throw invalidConf(`bucket ${bucket} has a dot, which R2 does not allow`);
-  const pathTemplate = parsePathTemplate(conf.path);
   const accountId = requiredParam(params, 'account-id');
   // It becomes part of a host name.
   if (!/^[0-9a-f]{32}$/.test(accountId)) {
@@ -24,14 +39,5 @@ function parse(conf: Conf, policy: DestinationPolicy): OpenableDestination {
   }
   const credentials = parseCredentials(params);
   const target = parseTarget(`https://${accountId}.r2.cloudflarestorage.com`, 'account-id', policy);
-  const store = { target, region: 'auto', bucket, credentials, isAws: false, encrypted: false };
-  return {
-    kind: 'r2',
-    location: `r2://${accountId}/${bucket}`,
-    pathTemplate,
-    exactlyOnce: true,
-    secrets: [credentials.secretAccessKey],
-    open: (deps) => openS3Put(store, deps),
-    openSource: (deps) => openS3Source(store, pathTemplate, deps),
-  };
+  return { target, region: 'auto', bucket, credentials, isAws: false, accountId };
 }

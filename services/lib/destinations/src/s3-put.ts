@@ -1,36 +1,24 @@
 import { createHash } from 'node:crypto';
-import { Agent as HttpsAgent } from 'node:https';
 import { Readable } from 'node:stream';
 import { crc32 } from 'node:zlib';
 
-import { PutObjectCommand, S3Client, S3ServiceException } from '@aws-sdk/client-s3';
-import { NodeHttpHandler } from '@smithy/node-http-handler';
+import { PutObjectCommand, S3ServiceException } from '@aws-sdk/client-s3';
 
-import { createGuardedAgent } from './address-guard.ts';
 import type { DestinationDeps, Outcome, Upload, Uploader } from './kind.ts';
-import type { NetworkTarget } from './policy.ts';
 import type { S3Credentials } from './s3.ts';
-import { metadataOf, STORE_DEADLINE_MS, STORE_LIMITS } from './store-put.ts';
+import { createS3Client, type S3Access } from './s3-client.ts';
+import { metadataOf, STORE_DEADLINE_MS } from './store-put.ts';
 import { parseRetryAfter, s3Verdict } from './verdict.ts';
 
-const silent = (): void => undefined;
-const SILENT = { debug: silent, info: silent, warn: silent, error: silent };
-
-export interface S3PutOptions {
-  readonly target: NetworkTarget;
-  readonly region: string;
-  readonly bucket: string;
+export interface S3PutOptions extends S3Access {
   readonly credentials: S3Credentials;
-  /** AWS itself, or else a store that speaks S3. */
-  readonly isAws: boolean;
   /** True asks the store to encrypt with keys of its own (SSE-S3). */
   readonly encrypted: boolean;
 }
 
 /** An uploader that makes each object by one PutObject. */
 export function openS3Put(options: S3PutOptions, deps: DestinationDeps): Uploader {
-  // Our own loop owns retries; else they multiply.
-  const client = createClient(options, deps, 1);
+  const client = createS3Client(options, { ...deps, maxAttempts: 1 });
   return {
     deadlineMs: STORE_DEADLINE_MS,
     async upload(object, signal) {
@@ -91,46 +79,6 @@ function crc32Of(body: readonly Uint8Array[]): string {
   const bytes = Buffer.alloc(4);
   bytes.writeUInt32BE(body.reduce((sum, piece) => crc32(piece, sum), 0));
   return bytes.toString('base64');
-}
-
-/**
- * Everything that the SDK would else look up in the environment or in `~/.aws` is given here, so that
- * neither can move a destination.
- */
-export function createClient(
-  options: S3PutOptions,
-  deps: DestinationDeps,
-  maxAttempts: number,
-): S3Client {
-  const { target, region, credentials, isAws } = options;
-  const agent = createGuardedAgent(target, STORE_LIMITS, deps.logger);
-  return new S3Client({
-    endpoint: target.url.origin,
-    region,
-    credentials: {
-      accessKeyId: credentials.accessKeyId,
-      secretAccessKey: credentials.secretAccessKey.reveal(),
-    },
-    forcePathStyle: !isAws,
-    requestChecksumCalculation: 'WHEN_REQUIRED',
-    responseChecksumValidation: 'WHEN_REQUIRED',
-    maxAttempts,
-    retryMode: 'standard',
-    // R2 does not answer "100 Continue": the SDK would wait 6 s for it.
-    expectContinueHeader: false,
-    requestHandler: new NodeHttpHandler(
-      agent instanceof HttpsAgent ? { httpsAgent: agent } : { httpAgent: agent },
-    ),
-    authSchemePreference: ['aws.auth#sigv4'],
-    defaultsMode: 'standard',
-    disableS3ExpressSessionAuth: true,
-    useArnRegion: false,
-    useDualstackEndpoint: false,
-    useFipsEndpoint: false,
-    userAgentAppId: 'Trailpush',
-    // Without a logger the SDK writes to the console, and with one it logs requests with their headers.
-    logger: SILENT,
-  });
 }
 
 function judgeSuccess(status: number, etag: string | undefined): Outcome {

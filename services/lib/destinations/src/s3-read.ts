@@ -4,7 +4,8 @@ import { InvalidDestinationError, messageOf } from '@trailpush/core';
 import type { DestinationDeps } from './kind.ts';
 import { fixedFolder } from './object-key.ts';
 import { isObjectName, type FoundObject, type ObjectSource } from './object-source.ts';
-import { createClient, type S3PutOptions } from './s3-put.ts';
+import { createS3Client } from './s3-client.ts';
+import type { S3PutOptions } from './s3-put.ts';
 
 /** Of one request. An object whose reading breaks off half-way is an error. */
 const MAX_ATTEMPTS = 5;
@@ -16,7 +17,7 @@ export function openS3Source(
   deps: DestinationDeps,
 ): ObjectSource {
   const { bucket } = options;
-  const client = createClient(options, deps, MAX_ATTEMPTS);
+  const client = createS3Client(options, { ...deps, maxAttempts: MAX_ATTEMPTS });
   const folder = fixedFolder(pathTemplate);
   async function* list(): AsyncGenerator<FoundObject, void, void> {
     let token: string | undefined;

@@ -4,6 +4,7 @@ import { type Conf, invalidConf, knownParams, printable, requiredParam } from '.
 import type { DestinationKind, OpenableDestination } from './kind.ts';
 import { parsePathTemplate } from './object-key.ts';
 import { type DestinationPolicy, type NetworkTarget, parseTarget } from './policy.ts';
+import type { S3Access } from './s3-client.ts';
 import { openS3Put } from './s3-put.ts';
 import { openS3Source } from './s3-read.ts';
 
@@ -14,27 +15,44 @@ export const s3: DestinationKind = { scheme: 's3', parse };
 
 function parse(conf: Conf, policy: DestinationPolicy): OpenableDestination {
   const params = knownParams(conf, PARAMS);
-  const bucket = parseBucket(conf.authority);
+  const access = parseAccess(conf, params, policy);
+  const { bucket, target, isAws } = access;
   const pathTemplate = parsePathTemplate(conf.path);
-  const region = requiredParam(params, 'region');
-  const endpoint = params.get('endpoint');
   const credentials = parseCredentials(params, ' (a bucket policy without keys is not supported)');
   const encrypted = parseSse(params.get('sse'));
+  return {
+    kind: 's3',
+    location: isAws ? `s3://${bucket}` : `s3://${target.url.host}/${bucket}`,
+    pathTemplate,
+    exactlyOnce: true,
+    secrets: [credentials.secretAccessKey],
+    open: (deps) => openS3Put({ ...access, credentials, encrypted }, deps),
+    openSource: (deps) => openS3Source({ ...access, credentials, encrypted }, pathTemplate, deps),
+  };
+}
+
+/** A conf to read with. Keys that it does not name come from the environment, as the AWS SDK looks for them. */
+export function parseS3Reading(conf: Conf, policy: DestinationPolicy): S3Access {
+  const params = knownParams(conf, PARAMS);
+  const access = parseAccess(conf, params, policy);
+  return params.has('access-key-id') || params.has('secret-access-key')
+    ? { ...access, credentials: parseCredentials(params) }
+    : access;
+}
+
+function parseAccess(
+  conf: Conf,
+  params: ReadonlyMap<string, string>,
+  policy: DestinationPolicy,
+): S3Access {
+  const bucket = parseBucket(conf.authority);
+  const region = requiredParam(params, 'region');
+  const endpoint = params.get('endpoint');
   const target =
     endpoint === undefined
       ? awsEndpoint(region, policy)
       : foreignEndpoint(endpoint, region, policy);
-  const isAws = endpoint === undefined;
-  const store = { target, region, bucket, credentials, isAws, encrypted };
-  return {
-    kind: 's3',
-    location: endpoint === undefined ? `s3://${bucket}` : `s3://${target.url.host}/${bucket}`,
-    pathTemplate,
-    exactlyOnce: true,
-    secrets: [credentials.secretAccessKey],
-    open: (deps) => openS3Put(store, deps),
-    openSource: (deps) => openS3Source(store, pathTemplate, deps),
-  };
+  return { target, region, bucket, isAws: endpoint === undefined };
 }
 
 /** True for SSE-S3, the only encryption that Logpush can ask for. */

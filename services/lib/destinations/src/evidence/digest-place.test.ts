@@ -7,7 +7,9 @@ it.each(['', 'logs', 'a/b'])('is found again by its name below %j', (folder) => 
   expect(key).toBe(
     `${folder === '' ? '' : `${folder}/`}_trailpush/digests/7/0000000012_20231114T231320Z.json`,
   );
-  expect(parseDigestKey(key)).toEqual({ folder, jobId: 7, sequence: 12 });
+  expect(parseDigestKey(key)).toEqual({
+    ...{ folder, jobId: 7, sequence: 12, toMs: 1_700_003_600_000 },
+  });
 });
 
 it('is told from objects, and from what else Trailpush writes', () => {

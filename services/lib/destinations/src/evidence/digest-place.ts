@@ -5,9 +5,11 @@ import type { DestinationDeps, OpenableDestination } from '../kind.ts';
 import { fixedFolder } from '../object-key.ts';
 import { putOnce } from '../open-destination.ts';
 
-const FILE = /^(?:(.+)\/)?_trailpush\/digests\/(\d{1,15})\/(\d{10})_(\d{8}T\d{6}Z)\.json$/;
-/** The test upload, and proofs of ownership. */
-const OTHERS = /(?:^|\/)(?:_trailpush\/test\.txt\.gz|ownership-challenge\.txt)$/;
+const FILE =
+  /^(?:(.+)\/)?_trailpush\/digests\/(\d{1,15})\/(\d{10})_(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z\.json$/;
+/** The test upload, proofs of ownership, and what a crash leaves of a file that was being written. */
+const OTHERS =
+  /(?:^|\/)(?:_trailpush\/test\.txt\.gz|ownership-challenge\.txt|\.[0-9a-f-]{36}\.tmp)$/;
 
 export function digestPlace({ location, pathTemplate }: OpenableDestination): DigestPlace {
   return { location, folder: fixedFolder(pathTemplate) };
@@ -29,13 +31,17 @@ export interface DigestName {
   readonly folder: string;
   readonly jobId: number;
   readonly sequence: number;
+  /** When it ends, to the second. */
+  readonly toMs: number;
 }
 
 /** Undefined when the key names no digest. */
 export function parseDigestKey(key: string): DigestName | undefined {
-  const [, folder = '', jobId, sequence] = FILE.exec(key) ?? [];
+  const [, folder = '', jobId, sequence, ...stamp] = FILE.exec(key) ?? [];
   if (jobId === undefined) return undefined;
-  return { folder, jobId: Number(jobId), sequence: Number(sequence) };
+  const [year = 0, month = 1, day = 0, hour = 0, minute = 0, second = 0] = stamp.map(Number);
+  const toMs = Date.UTC(year, month - 1, day, hour, minute, second);
+  return { folder, jobId: Number(jobId), sequence: Number(sequence), toMs };
 }
 
 /** True for files that Trailpush writes beside objects and digests. */
