@@ -58,6 +58,6 @@ export const UNDRIVEN: Readonly<Record<Collection, Readonly<Record<string, strin
     'secrets-03': 'the key of a database stays; another one is refused at the start',
     'secrets-05':
       'events are evidence, delivered as they were written: their producers redact them',
-    'tamper-evidence': 'there are no digests of objects to verify, so far',
+    'tamper-evidence': 'needs no program: the tests of `trailpush verify` tamper with a folder',
   },
 };

@@ -221,6 +221,8 @@ export async function startApi(options: ApiFixtureOptions = {}): Promise<ApiFixt
       deadLetters: stores.deadLetters,
       auditTrail: stores.auditTrail,
       tellReads: options.tellReads ?? false,
+      digests: stores.digests,
+      digestKeys: stores.digestKeys,
       openEntryReader: () => new EntryReader(new WriterSchemas({})),
       clock: systemClock,
       relaxLimits: options.relaxLimits ?? false,

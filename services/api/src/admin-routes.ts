@@ -1,3 +1,4 @@
+import type { DigestKeyStore } from '@trailpush/core';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 
 import type { RetentionAdmin } from './audit/retention-admin.ts';
@@ -6,6 +7,7 @@ import { sourceOf } from './audit-event.ts';
 import { principalOf } from './auth.ts';
 import type { DeadLetterAdmin } from './dead-letter-admin.ts';
 import { registerDeadLetterAdminRoutes } from './dead-letter-routes.ts';
+import { registerDigestKeyAdminRoutes } from './digest-routes.ts';
 import { ApiError, CODE, ok } from './envelope.ts';
 import type { ReplayAudit } from './job-audit.ts';
 import type { OutboxRelay } from './outbox-relay.ts';
@@ -14,17 +16,19 @@ import type { TokenAdmin } from './token-admin.ts';
 export interface AdminDeps {
   readonly admin: TokenAdmin;
   readonly deadLetters: DeadLetterAdmin;
+  readonly digestKeys: DigestKeyStore;
   readonly retention: RetentionAdmin;
   readonly replayAudit: ReplayAudit;
   /** Told when there is an audit event to send. */
   readonly relay: Pick<OutboxRelay, 'wake'>;
 }
 
-/** `/admin/v1`: what `trailpush token`, `deadletters` and `audit` do while the program is running. Our own interface. */
+/** `/admin/v1`: what `trailpush token`, `deadletters`, `digest-key` and `audit` do while the program is running. Our own interface. */
 export function registerAdminRoutes(app: FastifyInstance, deps: AdminDeps): void {
-  const { admin, deadLetters, retention, replayAudit, relay } = deps;
+  const { admin, deadLetters, digestKeys, retention, replayAudit, relay } = deps;
   app.addHook('onRequest', requireAdmin);
   registerDeadLetterAdminRoutes(app, deadLetters, replayAudit);
+  registerDigestKeyAdminRoutes(app, digestKeys);
   registerRetentionRoutes(app, retention);
 
   app.get('/tokens', async () => ok(await admin.list()));

@@ -1,6 +1,8 @@
 import type {
   Clock,
   DeadLetterStore,
+  DigestKeyStore,
+  DigestStore,
   HealthStore,
   Job,
   RecordLog,
@@ -17,6 +19,7 @@ import { registerSavedQueryRoutes, type SavedQueryDeps } from './audit/saved-que
 import { registerDatasetRoutes } from './dataset-routes.ts';
 import { DeadLetterAdmin, type DeadLetterAdminDeps } from './dead-letter-admin.ts';
 import { registerDeadLetterRoutes } from './dead-letter-routes.ts';
+import { registerDigestKeysRoute, registerDigestRoutes } from './digest-routes.ts';
 import { DestinationCheck } from './destination-check.ts';
 import { ApiError, CODE, sendError, sendNoRoute, unsupportedMedia } from './envelope.ts';
 import { registerHealthRoutes } from './health-routes.ts';
@@ -52,6 +55,8 @@ export interface ApiDeps
   readonly savedQueries: SavedQueryDeps['savedQueries'];
   readonly jobHealth: HealthStore;
   readonly deadLetters: DeadLetterStore;
+  readonly digests: DigestStore;
+  readonly digestKeys: DigestKeyStore;
   readonly openEntryReader: DeadLetterAdminDeps['openEntryReader'];
   readonly clock: Clock;
   /** Lowers the floors of `max_upload_*` (`TRAILPUSH_RELAX_LIMITS`). */
@@ -63,13 +68,14 @@ export interface ApiDeps
   readonly rateLimit: number;
 }
 
-/** `/client/v4`, `/ingest/v1`, `/admin/v1` and `/openapi.json`, as a plugin for `createHttpServer`. */
+/** `/client/v4`, `/ingest/v1`, `/admin/v1`, `/openapi.json` and `/digest-keys.json`, as a plugin for `createHttpServer`. */
 export function createApi(deps: ApiDeps): FastifyPluginAsync {
   const authenticate = requireToken(deps);
   const redactConf = (conf: string) => deps.destinations.redact(conf);
   const replays = replayAudit({ clock: deps.clock, redactConf });
   return async (app) => {
     registerOpenApiRoute(app);
+    registerDigestKeysRoute(app, deps);
     await app.register(
       async (client) => {
         const limits = await countRequests(client, deps.rateLimit);
@@ -90,6 +96,7 @@ export function createApi(deps: ApiDeps): FastifyPluginAsync {
         registerDatasetRoutes(client, { jobs, datasets, show });
         registerReplayRoutes(client, { ...deps, ownership, audit: replays });
         registerDeadLetterRoutes(client, deps.deadLetters);
+        registerDigestRoutes(client, deps.digests);
         registerPreviewRoute(client, deps);
         registerHealthRoutes(client, { ...deps, check });
         registerJobRoutes(client, {
@@ -121,6 +128,7 @@ export function createApi(deps: ApiDeps): FastifyPluginAsync {
         registerAdminRoutes(admin, {
           admin: new TokenAdmin(deps.tokens, deps.clock),
           deadLetters: new DeadLetterAdmin({ ...deps, orders }),
+          digestKeys: deps.digestKeys,
           retention: new RetentionAdmin(deps),
           replayAudit: replays,
           relay: deps.relay,

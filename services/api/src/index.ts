@@ -2,6 +2,7 @@ export type { ShownRetention, ShownRule } from './audit/retention-admin.ts';
 export { createApi, type ApiDeps } from './api.ts';
 export type { ResentDeadLetter } from './dead-letter-admin.ts';
 export type { ShownDeadLetter } from './dead-letter-shape.ts';
+export type { ShownDigestKey } from './digest-routes.ts';
 export type { DestinationConfs } from './job-changes.ts';
 export { ApiError } from './envelope.ts';
 export { OutboxRelay, type OutboxRelayDeps } from './outbox-relay.ts';

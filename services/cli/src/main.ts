@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { ConfigError, messageOf } from '@trailpush/core';
 import { addAuditCommands } from './audit-admin.ts';
 import { addDeadLetterCommands } from './deadletters.ts';
+import { addDigestKeyCommands } from './digest-key.ts';
 import { produceFile } from './produce.ts';
 import { addReplayCommands } from './replay.ts';
 import { addRestoreCommand } from './restore.ts';
@@ -69,6 +70,7 @@ async function main(): Promise<void> {
   addTopicCommands(program);
   addAuditCommands(program);
   addRestoreCommand(program);
+  addDigestKeyCommands(program);
   addVerifyCommand(program);
 
   await program.parseAsync();

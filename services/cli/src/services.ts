@@ -206,6 +206,8 @@ async function startHttp(
         deadLetters: stores.deadLetters,
         auditTrail: stores.auditTrail,
         tellReads: config.auditReads,
+        digests: stores.digests,
+        digestKeys: stores.digestKeys,
         openEntryReader: events.openEntryReader,
         clock: world.clock,
         relaxLimits: config.relaxLimits,
