@@ -4,10 +4,15 @@ import { expect, it } from 'vitest';
 
 import { digestBuilder, hashOf } from './digest-file.ts';
 
-/** A key of nobody, so that signatures repeat. */
-const KEY = createPrivateKey(`-----BEGIN PRIVATE KEY-----
-MC4CAQAwBQYDK2VwBCIEIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f
------END PRIVATE KEY-----`);
+/** A key of nobody, so that signatures repeat: its seed behind what PKCS #8 puts before one. */
+const KEY = createPrivateKey({
+  key: Buffer.concat([
+    Buffer.from('302e020100300506032b657004220420', 'hex'),
+    Buffer.from(Array.from({ length: 32 }, (_, index) => index)),
+  ]),
+  format: 'der',
+  type: 'pkcs8',
+});
 const signer = { keyId: 'k1', sign: (text: Uint8Array) => sign(null, text, KEY) };
 
 const CONTENT: DigestContent = {
