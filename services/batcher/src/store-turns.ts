@@ -2,7 +2,7 @@ import { StoreUnavailableError, type Clock, type Logger } from '@trailpush/core'
 
 const STORE_RETRY_MS = 1000;
 /** Turns that are one turn. */
-const MAX_TOGETHER = 64;
+const MAX_TOGETHER = 16;
 
 /** Ownership of the partition has passed on: everything in memory about it is void. */
 export class LostPartitionError extends Error {

@@ -1,7 +1,7 @@
 import type { Ownership } from '@trailpush/core';
 
-/** More than the uploads that end at one moment; a transaction stays short. */
-const MAX_TOGETHER = 64;
+/** Most of the gain, and a transaction of a few milliseconds: readers wait for it. */
+const MAX_TOGETHER = 16;
 
 interface Waiting<Ask, Answer> {
   readonly ownership: Ownership;
