@@ -18,8 +18,10 @@ const LOOK_MS = 15_000;
 const MAX_RUNNING = 16;
 /** Of one attempt. They are small, and a store that hangs must not hold up those of other jobs. */
 const PUT_DEADLINE_MS = 30_000;
-/** Longer than one takes with all its calls of the store. */
+/** Longer than one takes with all its calls of the store. Two at one digest write the same bytes. */
 const LEASE_MS = 5 * 60_000;
+/** A process that dies with a lease must not leave a chain without digests for long. */
+const LEASE_INTERVALS = 10;
 const RETRY = { baseMs: 60_000, capMs: 3_600_000 };
 /** About 1.5 MB. */
 const MAX_ROWS = 5_000;
@@ -87,7 +89,8 @@ export class DigestWriter {
     if (limit === 0) return;
     try {
       const chains = await digests.takeDue({
-        ...{ nowMs: clock.now(), limit, leaseMs: LEASE_MS },
+        ...{ nowMs: clock.now(), limit },
+        leaseMs: Math.min(LEASE_MS, LEASE_INTERVALS * intervalMs),
         // A new job has nothing to tell at first.
         firstAfterMs: (jobId) => Math.floor(((1 + 3 * shareOf(jobId)) / 4) * intervalMs),
       });
