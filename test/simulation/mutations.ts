@@ -94,9 +94,9 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'age timer broken',
-    file: 'partition.ts',
-    find: '>= track.open.limits.maxAgeMs) {',
-    replace: '>= track.open.limits.maxAgeMs * 4) {',
+    file: 'close-due.ts',
+    find: '< open.limits.maxAgeMs) continue;',
+    replace: '< open.limits.maxAgeMs * 4) continue;',
   },
   {
     name: 'budget not enforced',

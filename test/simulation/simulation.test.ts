@@ -1,14 +1,23 @@
 import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { createBatcher } from '@trailpush/batcher';
 import { describe, expect, it } from 'vitest';
 import { minimise } from './minimise.ts';
+import { MUTATIONS } from './mutations.ts';
 import { scenarioOf } from './scenario.ts';
 import { simulate } from './simulation.ts';
 
 const SEEDS = 1000;
 const run = promisify(execFile);
+
+describe('a planted fault', () => {
+  it.each(MUTATIONS)('$name has its place in the core', ({ file, find }) => {
+    const core = join(import.meta.dirname, '../../services/batcher/src');
+    expect(readFileSync(join(core, file), 'utf8').split(find)).toHaveLength(2);
+  });
+});
 
 describe('the simulation', () => {
   it(`finds no invariant broken in ${SEEDS} seeds`, async () => {
