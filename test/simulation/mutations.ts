@@ -129,6 +129,12 @@ export const MUTATIONS: readonly Mutation[] = [
     replace: 'const gone = missing;',
   },
   {
+    name: 'partitions taken with a shrunken job set',
+    file: 'batcher.ts',
+    find: 'if (!jobs.isWhole) throw new Error(NOT_WHOLE);',
+    replace: '',
+  },
+  {
     name: 'plans forgotten at a claim',
     file: 'tracks.ts',
     find: 'plansOf.get(open.job.id) ?? []',

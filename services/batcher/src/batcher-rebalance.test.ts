@@ -67,25 +67,4 @@ describe('a rebalance', () => {
     expect(world.faults(job.id)).toEqual([]);
     expect(process.log.openReaders).toBe(1);
   });
-
-  it('gives nothing to a process that finds jobs missing: one it never heard of may be missing too', async () => {
-    world = new BatcherWorld();
-    const known = world.createJob({ accountId: 'other' });
-    const late = await world.start();
-    world.topic.expel(late.log);
-    const quick = await world.start();
-    late.faults.unavailable = true;
-    const job = world.createJob({ maxUploadIntervalSeconds: 5 });
-    await world.until('the job has no row', () => world.cursor(job.id) === undefined);
-    quick.kill();
-    for (const { id } of [known, job]) world.stores.vanished.add(id);
-    late.faults.unavailable = false;
-    world.topic.rejoin(late.log);
-    world.produce('acme', 5);
-    await world.advance(20_000);
-    world.stores.vanished.clear();
-    world.stores.changed();
-    await world.advance(40_000);
-    expect(world.faults(job.id)).toEqual([]);
-  });
 });
