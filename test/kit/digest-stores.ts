@@ -1,13 +1,15 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Secret, type ClaimedPartition, type Job, type JobSpec, type Plan } from '@trailpush/core';
+import { parseDestination, type DestinationPolicy } from '@trailpush/destinations';
 import { openSqliteStores, type Stores } from '@trailpush/stores';
 import { specOf } from './contracts/stores/suite.ts';
 import { FakeClock } from './fake-clock.ts';
 import { createRecordingLogger } from './recording-logger.ts';
 
+const CONF = 'file://files';
 /** More round trips than the making of one digest takes. */
 const ROUND_TRIPS = 12;
 
@@ -15,12 +17,15 @@ const ROUND_TRIPS = 12;
 export class DigestStores {
   readonly clock: FakeClock;
   readonly folder: string;
+  /** Lets jobs deliver to folders in here. */
+  readonly policy: DestinationPolicy & { readonly fileRoot: string };
   readonly stores: Stores;
   readonly #claimed: ClaimedPartition;
   readonly #ends = new Map<number, number>();
 
   private constructor(folder: string, stores: Stores, claimed: ClaimedPartition, clock: FakeClock) {
     this.folder = folder;
+    this.policy = { allowPrivate: [], fileRoot: join(folder, 'out') };
     this.stores = stores;
     this.#claimed = claimed;
     this.clock = clock;
@@ -28,6 +33,7 @@ export class DigestStores {
 
   static async open(): Promise<DigestStores> {
     const folder = await mkdtemp(join(tmpdir(), 'trailpush-digest-stores-'));
+    await mkdir(join(folder, 'out'));
     const clock = new FakeClock();
     const { logger } = createRecordingLogger();
     const stores = await openSqliteStores({
@@ -40,7 +46,7 @@ export class DigestStores {
   }
 
   newJob(changes: Partial<JobSpec> = {}): Promise<Job> {
-    const destinationConf = new Secret('file://files');
+    const destinationConf = new Secret(CONF);
     return this.stores.jobs.create('acme', specOf({ destinationConf, ...changes }), undefined);
   }
 
@@ -51,7 +57,13 @@ export class DigestStores {
     const key = `files/object-${job.id}-${first}.log.gz`;
     const plan: Plan = {
       ...{ jobId: job.id, partition: 0, first, last: first + 4, contentRevision: 1 },
-      ...{ location: 'file://', key, idempotencyKey: key, encoderVersion: 1, records: 5 },
+      ...{
+        location: parseDestination(CONF, this.policy).location,
+        key,
+        idempotencyKey: key,
+        encoderVersion: 1,
+        records: 5,
+      },
       payloadHash: createHash('sha256').update(key).digest('hex'),
       payloadBytes: Buffer.byteLength(key),
       ...{ minTimestampMs: 1, maxTimestampMs: 2, deadLetterId: 0, confirmed: false },
