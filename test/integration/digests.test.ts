@@ -69,9 +69,10 @@ beforeAll(async () => {
 }, 120_000);
 
 afterAll(async () => {
-  await program.kill();
   s3?.client.destroy();
+  // First, as there is no program when it could not start.
   await s3?.stop();
+  await program.kill();
   rmSync(folder, { recursive: true, force: true });
 });
 
