@@ -129,6 +129,7 @@ export class FencedProgress {
   async pin(look: () => Standing): Promise<void> {
     await this.#turns.take(async () => {
       await this.#saveDeadLetters();
+      this.#turns.throwIfEnded();
       const { liveFrom, lastRead, cursors, idle } = look();
       const changed = cursors.filter(({ jobId, cursor, detached }) => {
         const stored = this.rows.get(jobId);

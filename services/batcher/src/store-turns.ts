@@ -95,6 +95,7 @@ export class StoreTurns {
       while (!of.isEmpty) {
         await this.take(async () => {
           await of.prepare();
+          this.#signal.throwIfAborted();
           await Promise.all(of.next().map(({ run }) => run()));
         });
       }
@@ -103,6 +104,11 @@ export class StoreTurns {
     } finally {
       of.isTaking = false;
     }
+  }
+
+  /** For a turn that has waited: what it looks at next may have been given up meanwhile. @throws the abort's reason */
+  throwIfEnded(): void {
+    this.#signal.throwIfAborted();
   }
 
   /** A store that is away is waited for: nothing may be forgotten, and nothing may be assumed. */
