@@ -13,11 +13,10 @@ import { Gathering, LostPartitionError, StoreTurns } from './store-turns.ts';
 import type { Standing } from './tracks.ts';
 
 /**
- * Progress of one owned partition: one write at a time (plans of different jobs count as one), each fenced by our
- * epoch and repeated until it is confirmed. `rows` mirrors the stored cursor rows exactly, because nobody else may write them:
- * what a plan's `first` must be is read from here, inside the same turn that stores it. What a write
- * changes in memory is changed by its `apply`, inside the turn too, so that no write in between sees
- * the one without the other.
+ * Progress of one owned partition: one write at a time (or of several jobs), each fenced by our epoch and repeated until it
+ * is confirmed. `rows` mirrors the stored cursor rows exactly, because nobody else may write them:
+ * what a plan's `first` must be is read from here, inside the same turn that stores it. What a write changes in memory
+ * is changed by its `apply`, inside the turn too, so that no write in between sees the one without the other.
  */
 export class FencedProgress {
   readonly ownership: ClaimedPartition;
@@ -109,7 +108,8 @@ export class FencedProgress {
       const answer = await this.#turns.repeat(() => this.#store.confirmPlan(this.ownership, ask));
       if (answer.result === 'stale') throw new LostPartitionError();
       if (answer.result === 'conflict') return false;
-      this.#moveCursor(jobId, answer.cursor);
+      // Confirmed twice, its row may be gone by now: what is not stored must not be mirrored.
+      if (this.rows.has(jobId)) this.#moveCursor(jobId, answer.cursor);
       apply(answer.cursor);
       return true;
     });
