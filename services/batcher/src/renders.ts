@@ -51,7 +51,12 @@ export class Renders {
         if (this.list.some((render) => render.delivery === delivery)) continue;
         const { lostTo } = delivery;
         // What comes before it goes first: only at the head of the line can a plan be cut.
-        if (lostTo !== undefined && track.deliveries[0] !== delivery) continue;
+        const [head] = track.deliveries;
+        if (lostTo !== undefined && head && head !== delivery) {
+          // It may be lost as well, and wait for nothing but this one to pass.
+          if (head.heldBytes === 0) head.wantsBody = true;
+          continue;
+        }
         if (lostTo !== undefined && lostTo > plan.last) {
           const make = () => undefined;
           await cutPlan({ track, delivery, plan, to: plan.last + 1, make }, this.#shared);
