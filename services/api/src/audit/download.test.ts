@@ -8,7 +8,7 @@ import { put } from '@trailpush/test/kit/contracts/audit-store/suite.ts';
 import { eventually } from '@trailpush/test/kit/system/program.ts';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 
-const EVENTS = 3000;
+const EVENTS = 6000;
 const BODY = JSON.stringify({ text: 'x'.repeat(4000) });
 const WINDOW = 'since=2026-05-01&before=2026-06-01';
 const headers = { authorization: `Bearer ${ADMIN_TOKEN}` };
@@ -148,7 +148,7 @@ describe('a download', () => {
     expect(await refused.text()).toContain('2 downloads of this account are running');
     const others = [await download('sheets'), await download('empty')];
     await Promise.all(others.map((answer) => answer.text()));
-    // 12 MB do not fit into the buffers between us.
+    // 24 MB do not fit into the buffers between us.
     expect(query.mock.calls.length).toBeLessThan(2 * (EVENTS / 500));
     await slow[0]!.body!.cancel();
     const read = query.mock.calls.length;
