@@ -24,7 +24,8 @@ export class FencedProgress {
   readonly #store: ProgressStore;
   readonly #clock: Clock;
   readonly #turns: StoreTurns;
-  readonly #inserts = new Gathering(() => this.#saveDeadLetters());
+  readonly #lettersFirst = () => this.#saveDeadLetters();
+  readonly #inserts = new Gathering(this.#lettersFirst);
   readonly #confirms = new Gathering(async () => undefined);
   #liveFrom: number;
   #lastRead: LastRead | null;
@@ -127,9 +128,7 @@ export class FencedProgress {
 
   /** Stores where everybody stands; `look` is called inside the turn, when no other write is under way. */
   async pin(look: () => Standing): Promise<void> {
-    await this.#turns.take(async () => {
-      await this.#saveDeadLetters();
-      this.#turns.throwIfEnded();
+    await this.#turns.takeAfter(this.#lettersFirst, async () => {
       const { liveFrom, lastRead, cursors, idle } = look();
       const changed = cursors.filter(({ jobId, cursor, detached }) => {
         const stored = this.rows.get(jobId);

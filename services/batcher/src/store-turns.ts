@@ -78,6 +78,15 @@ export class StoreTurns {
     return mine;
   }
 
+  /** Like `take`, with work in front: what the turn would look at may have been given up while that waited. */
+  async takeAfter<T>(prepare: () => Promise<void>, turn: () => Promise<T>): Promise<T> {
+    return this.take(async () => {
+      await prepare();
+      this.#signal.throwIfAborted();
+      return turn();
+    });
+  }
+
   /**
    * Like `take`; turns of one gathering that wait at the same time run side by side in one turn, so that
    * the store can answer them together.
@@ -93,9 +102,7 @@ export class StoreTurns {
     of.isTaking = true;
     try {
       while (!of.isEmpty) {
-        await this.take(async () => {
-          await of.prepare();
-          this.#signal.throwIfAborted();
+        await this.takeAfter(of.prepare, async () => {
           await Promise.all(of.next().map(({ run }) => run()));
         });
       }
@@ -104,11 +111,6 @@ export class StoreTurns {
     } finally {
       of.isTaking = false;
     }
-  }
-
-  /** For a turn that has waited: what it looks at next may have been given up meanwhile. @throws the abort's reason */
-  throwIfEnded(): void {
-    this.#signal.throwIfAborted();
   }
 
   /** A store that is away is waited for: nothing may be forgotten, and nothing may be assumed. */
