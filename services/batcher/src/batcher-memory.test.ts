@@ -123,6 +123,28 @@ describe('the memory budget', () => {
     expect(held.now).toBe(0);
   });
 
+  it('is passed by one body at most, also when many must be made again one after the other', async () => {
+    world = new BatcherWorld({ maxReadRecords: 4 });
+    const accounts = ['a', 'b', 'c', 'd', 'e', 'f'];
+    const jobs = accounts.map((accountId) => world.createJob({ accountId, maxUploadRecords: 20 }));
+    world.places.at('bucket').latencyMs = () => 3_600_000;
+    const first = await world.start();
+    for (const account of accounts) world.produce(account, 80, { bodyChars: 3_000 });
+    await world.advance(10_000);
+    first.kill();
+    world.places.at('bucket').latencyMs = () => 20_000;
+    const held = watchHeldBytes();
+    await world.start({ memoryBudgetBytes: 64 * 1024 });
+    await world.until(
+      'all are delivered',
+      () => jobs.every(({ id }) => world.faults(id).length === 0),
+      { withinMs: 3_600_000, stepMs: 5_000 },
+    );
+    // The buffer of a body is up to twice as large as its 60 kB.
+    expect(held.peak).toBeLessThan((64 + 128) * 1024);
+    expect(held.peak).toBeGreaterThan(64 * 1024);
+  });
+
   it('lets a process stop while it is full', async () => {
     world = new BatcherWorld();
     const job = world.createJob({ maxUploadIntervalSeconds: 60 });

@@ -81,7 +81,6 @@ export class CatchUpLane {
     } finally {
       this.#signal.removeEventListener('abort', close);
       this.#renders.abandon();
-      this.#shared.budget.endOverdraft(this);
       await this.#closeReaders();
     }
   }
@@ -161,24 +160,23 @@ export class CatchUpLane {
    */
   async #makeRoom(sweptTo?: number): Promise<void> {
     const { budget } = this.#shared;
-    if (this.#renders.list.length === 0) budget.endOverdraft(this);
-    if (!budget.isFull || budget.isOverdrawnBy(this)) return;
+    if (!budget.isFull || this.#renders.isOverdrawn) return;
     this.#owner.relievePressure();
     this.#renders.keepOne();
-    if (this.#renders.list.length === 0) {
+    const [one] = this.#renders.list;
+    if (!one) {
       await budget.room(this.#signal);
       return;
     }
-    await budget.roomOrOverdraft(this, this.#signal);
-    if (!budget.isOverdrawnBy(this) || sweptTo === undefined) return;
+    await budget.roomOrOverdraft(one, this.#signal);
+    if (!budget.isOverdrawnBy(one) || sweptTo === undefined) return;
     for (const track of this.#owner.tracks) if (track.sweeping) track.pauseAt(sweptTo);
   }
 
   /** Those whom the lane must bring forward; while it is overdrawn, only the one body. */
   *#needy(): Iterable<Track | PlanReader> {
     yield* this.#renders.list;
-    const { budget } = this.#shared;
-    if (budget.isFull && budget.isOverdrawnBy(this)) return;
+    if (this.#shared.budget.isFull && this.#renders.isOverdrawn) return;
     for (const track of this.#owner.tracks) if (isFed(track)) yield track;
   }
 

@@ -65,6 +65,21 @@ describe('the memory budget', () => {
     expect([waiting.done, budget.waiting]).toEqual([true, 0]);
   });
 
+  it('is not overdrawn while something is on its way out', async () => {
+    const budget = new MemoryBudget(1000);
+    budget.hold(1000);
+    budget.leaving(10);
+    const body = {};
+    const waiting = waitFor(budget.roomOrOverdraft(body, never));
+    await clock.advance(0);
+    expect([budget.isOverdrawnBy(body), waiting.done]).toEqual([false, false]);
+    budget.hold(200);
+    budget.leaving(-10);
+    budget.hold(-10);
+    await clock.advance(0);
+    expect([budget.isOverdrawnBy(body), waiting.done]).toEqual([true, true]);
+  });
+
   it('may be overdrawn by one at a time', async () => {
     const budget = new MemoryBudget(1000);
     budget.hold(1000);

@@ -67,24 +67,25 @@ export class MemoryBudget {
   }
 
   /**
-   * As `room`, but one at a time may go on although there is none: bodies that are half read again could
-   * otherwise fill the budget, each waiting for the others to end. `who` is then overdrawn until
-   * `endOverdraft`.
+   * As `room`, but one body at a time may grow although there is none: bodies that are half read again could
+   * otherwise fill the budget, each waiting for the others to end. While anything is on its way out nobody
+   * may, since it makes room by itself: else one body after the other would be made beyond the budget. `body`
+   * is then overdrawn until `endOverdraft`.
    */
-  async roomOrOverdraft(who: object, signal: AbortSignal): Promise<void> {
+  async roomOrOverdraft(body: object, signal: AbortSignal): Promise<void> {
     while (!signal.aborted && this.isFull) {
-      this.#overdrawnBy ??= who;
-      if (this.#overdrawnBy === who) return;
+      if (this.#leavingBytes === 0) this.#overdrawnBy ??= body;
+      if (this.#overdrawnBy === body) return;
       await this.#room.wait(signal);
     }
   }
 
-  isOverdrawnBy(who: object): boolean {
-    return this.#overdrawnBy === who;
+  isOverdrawnBy(body: object): boolean {
+    return this.#overdrawnBy === body;
   }
 
-  endOverdraft(who: object): void {
-    if (this.#overdrawnBy !== who) return;
+  endOverdraft(body: object): void {
+    if (this.#overdrawnBy !== body) return;
     this.#overdrawnBy = undefined;
     this.#room.notify();
   }

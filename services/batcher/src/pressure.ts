@@ -15,8 +15,9 @@ export function relievePressure(
   closeEarly: (track: Track) => void,
 ): void {
   for (const track of tracks) {
-    if (!track.isHeldUp) continue;
-    if (track.lane === 'live' || track.batch) track.detach();
+    if (!track.open.health.failing) continue;
+    // Whoever lacks a witness reads on for one.
+    if (track.isHeldUp && (track.lane === 'live' || track.batch)) track.detach();
     for (const delivery of track.deliveries) delivery.dropBody();
   }
   if (!budget.underPressure) return;

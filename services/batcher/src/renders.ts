@@ -39,6 +39,12 @@ export class Renders {
     this.#shared = shared;
   }
 
+  /** True while one body is all that is read, and may be finished beyond the memory budget. */
+  get isOverdrawn(): boolean {
+    const [one, ...others] = this.list;
+    return one !== undefined && others.length === 0 && this.#shared.budget.isOverdrawnBy(one);
+  }
+
   /** Begins those that deliveries wait for, and ends those that nobody wants any more. */
   async openWanted(signal: AbortSignal): Promise<void> {
     this.#keep((render) => render.isWanted);
@@ -78,9 +84,7 @@ export class Renders {
 
   /** Hands over the bodies that are complete. */
   async finishDone(): Promise<void> {
-    const done = this.list.filter((render) => render.done);
-    this.list = this.list.filter((render) => !render.done);
-    for (const render of done) {
+    for (const render of this.list.filter(({ done }) => done)) {
       this.#limit = Math.min(MAX_RENDERS, this.#limit * 2);
       try {
         await render.finish();
@@ -89,6 +93,9 @@ export class Renders {
         if (!isFinal(error)) throw error;
         render.delivery.wantsBody = false;
         this.#owner.renderFailed(render.track, error);
+      } finally {
+        this.list = this.list.filter((other) => other !== render);
+        this.#shared.budget.endOverdraft(render);
       }
     }
   }
@@ -114,8 +121,12 @@ export class Renders {
   #keep(isKept: (render: PlanReader) => boolean): void {
     const kept: PlanReader[] = [];
     for (const render of this.list) {
-      if (isKept(render)) kept.push(render);
-      else render.abandon();
+      if (isKept(render)) {
+        kept.push(render);
+        continue;
+      }
+      render.abandon();
+      this.#shared.budget.endOverdraft(render);
     }
     this.list = kept;
   }
