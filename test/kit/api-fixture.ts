@@ -55,6 +55,7 @@ export const TOKEN_SPEC = {
   name: 'of a test',
   email: null,
   accountIds: [],
+  organizationIds: [],
   permissions: [],
   allowedAddresses: [],
   notBeforeMs: null,

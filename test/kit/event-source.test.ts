@@ -15,7 +15,11 @@ describe('an event source', () => {
       for (const index of [...range(1500), 2 ** 33 + 1]) {
         const event = source.event(index);
         const parsed = parseEventItem(Buffer.from(source.item(index)), OPTIONS);
-        expect(parsed).toEqual({ ok: true, event, key: source.account(index) });
+        expect(parsed).toEqual({
+          ok: true,
+          event,
+          tenant: { kind: 'account', id: source.account(index) },
+        });
         const { key, value } = source.encoded(index);
         expect(key).toBe(event.account?.id);
         expect(Buffer.compare(value, encodeEvent(event))).toBe(0);

@@ -27,6 +27,7 @@ export function foreignDataset(id: string, types: Readonly<Record<string, FieldT
 }
 
 class ForeignReader implements EventReader {
+  readonly isOfAccount = true;
   readonly cursor: AvroCursor;
   readonly rewrites: Uint8Array;
   readonly #fields: readonly Field[];

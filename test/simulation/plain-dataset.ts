@@ -87,6 +87,7 @@ export function plainDataset(registry: Registry, clock: Clock): Dataset {
 }
 
 class PlainReader implements EventReader {
+  readonly isOfAccount = true;
   readonly #registry: Registry;
   readonly #clock: Clock;
   #knowsNewSchema = false;

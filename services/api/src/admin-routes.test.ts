@@ -29,7 +29,13 @@ describe('/admin/v1/tokens', () => {
     const { value, ...shown } = await create({ ...ORDER, name: 'ci', email: 'a@example.com' });
     expect(shown).toEqual({
       id: expect.stringMatching(/^[0-9a-f]{32}$/) as string,
-      ...{ name: 'ci', email: 'a@example.com', account_ids: ['acme'], permissions: ['Logs Write'] },
+      ...{
+        name: 'ci',
+        email: 'a@example.com',
+        account_ids: ['acme'],
+        organization_ids: [],
+        permissions: ['Logs Write'],
+      },
       ...{ allowed_addresses: [], not_before: null, expires_on: null, status: 'active' },
       created_on: expect.any(String) as string,
     });
@@ -67,9 +73,14 @@ describe('/admin/v1/tokens', () => {
   });
 
   it.each<[object, RegExp]>([
-    [{}, /^account_ids/],
-    [{ ...ORDER, account_ids: [] }, /^account_ids must name an account, or be null/],
+    [{ permissions: ORDER.permissions }, /^account_ids must name an account, or organization_ids/],
+    [{ ...ORDER, account_ids: [] }, /^account_ids must name an account.*null for all$/],
     [{ ...ORDER, account_ids: ['a b'] }, /^account_ids/],
+    [{ ...ORDER, organization_ids: ['a b'] }, /^organization_ids/],
+    [
+      { ...ORDER, account_ids: null, organization_ids: ['acme'] },
+      /^organization_ids must be left out/,
+    ],
     [{ ...ORDER, permissions: ['Everything'] }, /^permissions.*Logs Write/],
     [{ ...ORDER, permissions: [] }, /^permissions must name at least one/],
     [{ ...ORDER, email: 'nobody' }, /^email must be an e-mail address/],

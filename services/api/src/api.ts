@@ -11,7 +11,7 @@ import type {
 import type { FastifyInstance, FastifyPluginAsync, FastifyRequest } from 'fastify';
 
 import { registerAdminRoutes } from './admin-routes.ts';
-import { authorize, requireToken, type AuthDeps } from './auth.ts';
+import { accountOf, authorize, requireToken, type AuthDeps } from './auth.ts';
 import { tellReads, type ReadEventDeps } from './audit/reads.ts';
 import { registerAuditRoutes, type AuditRoutesDeps } from './audit/routes.ts';
 import { RetentionAdmin, type RetentionAdminDeps } from './audit/retention-admin.ts';
@@ -200,5 +200,5 @@ async function checkScopeId(request: FastifyRequest): Promise<void> {
 async function authorizeLogpush(request: FastifyRequest): Promise<void> {
   if (!(request.routeOptions.url ?? '').includes('/logpush/')) return;
   const { account_id: accountId } = request.params as { account_id?: string };
-  authorize(request, accountId ?? null, 'Logs Write');
+  authorize(request, accountId === undefined ? null : accountOf(accountId), 'Logs Write');
 }

@@ -47,8 +47,9 @@ export function auditTellers(clock: Pick<Clock, 'now'>): (source: AuditSource) =
     const ids = new Map<string, string>();
     const time = new Date(clock.now()).toISOString();
     return ({ tenant, type, description, statusCode, resource }) => {
-      const id = ids.get(tenant.id) ?? newId();
-      ids.set(tenant.id, id);
+      const name = `${tenant.kind} ${tenant.id}`;
+      const id = ids.get(name) ?? newId();
+      ids.set(name, id);
       return JSON.stringify({
         id,
         [tenant.kind]: { id: tenant.id },

@@ -3,6 +3,7 @@ import {
   type Clock,
   type Permission,
   type Secret,
+  type Tenant,
   type TokenStore,
 } from '@trailpush/core';
 import type { FastifyRequest } from 'fastify';
@@ -19,8 +20,9 @@ export interface Principal {
   /** How they proved it, in the words of `actor.context`. */
   readonly context: 'api_token' | 'api_key';
   readonly isAdmin: boolean;
-  /** Null: all accounts. */
+  /** See `TokenScope`. */
   readonly accountIds: readonly string[] | null;
+  readonly organizationIds: readonly string[];
   readonly permissions: readonly Permission[];
   readonly notBeforeMs: number | null;
   readonly expiresAtMs: number | null;
@@ -49,6 +51,7 @@ const ADMIN: Principal = {
   context: 'api_token',
   isAdmin: true,
   accountIds: null,
+  organizationIds: [],
   permissions: PERMISSIONS,
   notBeforeMs: null,
   expiresAtMs: null,
@@ -81,35 +84,44 @@ export function requireToken(deps: AuthDeps): (request: FastifyRequest) => Promi
 }
 
 /**
- * Lets a request go on if its token has one of these permissions for this account, and says who it is.
- * Call it before looking anything up, so that the answer does not tell what exists. Null: for all accounts.
+ * Lets a request go on if its token has one of these permissions for this tenant, and says who it is.
+ * Call it before looking anything up, so that the answer does not tell what exists. Null: for all.
  * @throws ApiError 403 that names the permission
  */
 export function authorize(
   request: FastifyRequest,
-  accountId: string | null,
+  tenant: Tenant | null,
   ...anyOf: readonly [Permission, ...Permission[]]
 ): Principal {
   const principal = principalOf(request);
-  if (anyOf.some((permission) => isAllowed(principal, accountId, permission))) return principal;
+  if (anyOf.some((permission) => isAllowed(principal, tenant, permission))) return principal;
   throw new ApiError(403, [
-    { code: CODE.authentication, message: `Authentication error: ${lacking(accountId, anyOf)}` },
+    { code: CODE.authentication, message: `Authentication error: ${lacking(tenant, anyOf)}` },
   ]);
 }
 
 export function isAllowed(
-  { accountIds, permissions }: Principal,
-  accountId: string | null,
+  { accountIds, organizationIds, permissions }: Principal,
+  tenant: Tenant | null,
   permission: Permission,
 ): boolean {
   if (!permissions.includes(permission)) return false;
-  return accountIds === null || (accountId !== null && accountIds.includes(accountId));
+  if (accountIds === null || tenant === null) return accountIds === null;
+  return (tenant.kind === 'account' ? accountIds : organizationIds).includes(tenant.id);
+}
+
+export function accountOf(id: string): Tenant {
+  return { kind: 'account', id };
+}
+
+export function organizationOf(id: string): Tenant {
+  return { kind: 'organization', id };
 }
 
 /** What a refused token would have to have. */
-export function lacking(accountId: string | null, anyOf: readonly Permission[]): string {
+export function lacking(tenant: Tenant | null, anyOf: readonly Permission[]): string {
   const names = anyOf.map((name) => JSON.stringify(name)).join(' or ');
-  const where = accountId === null ? 'all accounts' : `account ${accountId.slice(0, 64)}`;
+  const where = tenant === null ? 'all accounts' : `${tenant.kind} ${tenant.id.slice(0, 64)}`;
   return `the token lacks the permission ${names} for ${where}`;
 }
 
@@ -136,6 +148,7 @@ async function findPrincipal(
     context: email === undefined ? 'api_token' : 'api_key',
     isAdmin: false,
     accountIds: token.accountIds,
+    organizationIds: token.organizationIds,
     permissions: token.permissions,
     notBeforeMs: token.notBeforeMs,
     expiresAtMs: token.expiresAtMs,

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
 
-import { LogClosedError, LogUnavailableError, type RecordLog } from '@trailpush/core';
+import { LogClosedError, LogUnavailableError, type RecordLog, type Tenant } from '@trailpush/core';
 import {
   EventProducer,
   readLines,
@@ -12,7 +12,15 @@ import {
 import type { Metrics } from '@trailpush/runtime';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 
-import { authorize, isAllowed, lacking, principalOf, type Principal } from './auth.ts';
+import {
+  accountOf,
+  authorize,
+  isAllowed,
+  lacking,
+  organizationOf,
+  principalOf,
+  type Principal,
+} from './auth.ts';
 import { ByteBudget } from './byte-budget.ts';
 import { ApiError, CODE, failed, ok, unsupportedMedia } from './envelope.ts';
 import { readBody } from './ingest-body.ts';
@@ -67,15 +75,15 @@ export function registerIngestRoute(app: FastifyInstance, deps: IngestDeps): voi
   app.post<{ Body: Readable | undefined }>('/events', async (request, reply) => {
     const { body } = request;
     const principal = principalOf(request);
-    const { permissions, accountIds } = principal;
-    // A token that may write nothing is told so at once; of others, each line is judged by its account.
-    if (!permissions.includes(PERMISSION)) authorize(request, accountIds?.[0] ?? null, PERMISSION);
+    // A token that may write nothing is told so at once; of others, each line is judged by its tenant.
+    if (!principal.permissions.includes(PERMISSION))
+      authorize(request, firstOf(principal), PERMISSION);
     if (body === undefined)
       return sendIntake(reply, { accepted: 0, rejected: 0, errors: [] }, false);
     // The whole body first: of one that is refused, nothing is in the log.
     const { chunks, giveBack } = await readBody(Object.assign(request, { body }), limits);
     try {
-      const encoder = new AccountGuard(deps.encoder, principal);
+      const encoder = new TenantGuard(deps.encoder, principal);
       const intake = await takeIn(chunks, { ...deps, encoder });
       deps.metrics.ingestLines.inc({ result: 'accepted' }, intake.accepted);
       deps.metrics.ingestLines.inc({ result: 'rejected' }, intake.rejected);
@@ -107,8 +115,8 @@ async function takeIn(
   return { accepted, rejected, errors: errors.toSorted((a, b) => a.line - b.line) };
 }
 
-/** Refuses the lines of accounts that the token may not write for. */
-class AccountGuard {
+/** Refuses the lines of tenants that the token may not write for. */
+class TenantGuard {
   readonly #encoder: IngestDeps['encoder'];
   readonly #principal: Principal;
   refused = 0;
@@ -120,10 +128,17 @@ class AccountGuard {
 
   encodeLine(line: Uint8Array): EncodedLine {
     const encoded = this.#encoder.encodeLine(line);
-    if (!encoded.ok || isAllowed(this.#principal, encoded.record.key, PERMISSION)) return encoded;
+    if (!encoded.ok || isAllowed(this.#principal, encoded.tenant, PERMISSION)) return encoded;
     this.refused++;
-    return { ok: false, reason: lacking(encoded.record.key, [PERMISSION]) };
+    return { ok: false, reason: lacking(encoded.tenant, [PERMISSION]) };
   }
+}
+
+function firstOf({ accountIds, organizationIds }: Principal): Tenant | null {
+  const [account] = accountIds ?? [];
+  if (account !== undefined) return accountOf(account);
+  const [organization] = organizationIds;
+  return organization === undefined ? null : organizationOf(organization);
 }
 
 /** Other requests have their turn between chunks: a large body of bad lines never waits for the log. */

@@ -181,6 +181,7 @@ class PreviewSearch {
       this.#undecodable++;
       return true;
     }
+    if (!this.#reader.isOfAccount) return true;
     this.#events++;
     if (this.#filter?.() !== false && this.#sample()) this.#lines.push(this.#written());
     return true;

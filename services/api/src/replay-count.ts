@@ -96,7 +96,7 @@ async function countRecord({ key, value }: LogRecord, counter: Counter): Promise
   if (key === null || value === null || !counter.accountId.equals(key)) return;
   try {
     while (!counter.reader.load(value, key)) await counter.reader.ready();
-    if (counter.filter?.() !== false) counter.records++;
+    if (counter.reader.isOfAccount && counter.filter?.() !== false) counter.records++;
   } catch (error) {
     if (!(error instanceof UndecodableRecordError)) throw error;
     counter.undecodable++;

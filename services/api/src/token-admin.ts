@@ -16,6 +16,7 @@ import {
   type AuditSource,
   type AuditTeller,
 } from './audit-event.ts';
+import { accountOf, organizationOf } from './auth.ts';
 import { ApiError, CODE } from './envelope.ts';
 import { mintToken } from './tokens.ts';
 
@@ -24,8 +25,9 @@ export interface ShownToken {
   readonly id: string;
   readonly name: string;
   readonly email: string | null;
-  /** Null: all accounts. */
+  /** Null: all accounts, and all organizations. */
   readonly account_ids: readonly string[] | null;
+  readonly organization_ids: readonly string[];
   readonly permissions: readonly string[];
   readonly allowed_addresses: readonly string[];
   readonly not_before: string | null;
@@ -47,6 +49,11 @@ const time = (name: string) =>
     .nullable()
     .default(null);
 
+const ids = (name: string, noun: string) =>
+  z
+    .array(z.string().regex(/^[\w-]{1,64}$/), { error: `${name} must be a list of ${noun}` })
+    .max(MAX_ENTRIES);
+
 const orderSchema = z.strictObject(
   {
     name: z
@@ -56,13 +63,10 @@ const orderSchema = z.strictObject(
       })
       .default(''),
     email: z.email({ error: 'email must be an e-mail address or null' }).nullable().default(null),
-    account_ids: z
-      .array(z.string().regex(/^[\w-]{1,64}$/), {
-        error: 'account_ids must be a list of account ids, or null for all accounts',
-      })
-      .min(1, { error: 'account_ids must name an account, or be null for all accounts' })
-      .max(MAX_ENTRIES)
-      .nullable(),
+    account_ids: ids('account_ids', 'account ids, or null for all accounts and organizations')
+      .nullable()
+      .default([]),
+    organization_ids: ids('organization_ids', 'organization ids').default([]),
     permissions: z
       .array(z.enum(PERMISSIONS), {
         error: `permissions must be a list of ${PERMISSIONS.join(', ')}`,
@@ -79,7 +83,7 @@ const orderSchema = z.strictObject(
   },
   {
     error:
-      'the body must be an object of name, email, account_ids, permissions, allowed_addresses, not_before and expires_on',
+      'the body must be an object of name, email, account_ids, organization_ids, permissions, allowed_addresses, not_before and expires_on',
   },
 );
 
@@ -99,10 +103,12 @@ export class TokenAdmin {
   async create(body: unknown, source: AuditSource = CONSOLE): Promise<CreatedToken> {
     const order = orderSchema.safeParse(body);
     if (!order.success) throw invalidOrder(order.error.issues);
-    const { account_ids: accountIds, permissions, name, email } = order.data;
+    const { account_ids: accountIds, organization_ids: organizationIds } = order.data;
+    checkTenants(accountIds, organizationIds);
+    const { permissions, name, email } = order.data;
     const { allowed_addresses: allowedAddresses, not_before: notBeforeMs } = order.data;
     const { token, text } = mintToken({
-      ...{ name, email, accountIds, permissions, allowedAddresses, notBeforeMs },
+      ...{ name, email, accountIds, organizationIds, permissions, allowedAddresses, notBeforeMs },
       expiresAtMs: order.data.expires_on,
     });
     const events = this.#eventsOf('create', source);
@@ -121,11 +127,14 @@ export class TokenAdmin {
     throw new ApiError(404, [{ code: CODE.notFound, message: 'there is no token with this id' }]);
   }
 
-  /** One event for each account, which learns nothing of the others; a token for all is the operator's. */
+  /** One event for each tenant, which learns nothing of the others; a token for all is the operator's. */
   #eventsOf(type: 'create' | 'delete', source: AuditSource): EventsOf<ApiToken> {
     const tell = this.#tellerOf(source);
     return (token) => {
-      const tenants: readonly Tenant[] = token.accountIds?.map(accountOf) ?? [OPERATOR];
+      const { accountIds, organizationIds } = token;
+      const tenants = accountIds
+        ? [...accountIds.map(accountOf), ...organizationIds.map(organizationOf)]
+        : [OPERATOR];
       return tenants.map((tenant) =>
         tell({
           tenant,
@@ -136,7 +145,7 @@ export class TokenAdmin {
             id: token.id,
             product: 'tokens',
             type: 'token',
-            response: { ...this.#show(token), account_ids: token.accountIds && [tenant.id] },
+            response: { ...this.#show(token), ...(accountIds && idsOf(tenant)) },
           },
         }),
       );
@@ -149,6 +158,7 @@ export class TokenAdmin {
       name: token.name,
       email: token.email,
       account_ids: token.accountIds,
+      organization_ids: token.organizationIds,
       permissions: token.permissions,
       allowed_addresses: token.allowedAddresses,
       not_before: rfc3339(token.notBeforeMs),
@@ -166,8 +176,20 @@ export class TokenAdmin {
   }
 }
 
-function accountOf(id: string): Tenant {
-  return { kind: 'account', id };
+/** @throws ApiError 400 for a token that would open nothing, or say one thing twice */
+function checkTenants(accountIds: readonly string[] | null, organizationIds: readonly string[]) {
+  const count = organizationIds.length;
+  if (accountIds === null ? count === 0 : accountIds.length + count > 0) return;
+  const message =
+    accountIds === null
+      ? 'organization_ids must be left out where account_ids is null, which is for all organizations too'
+      : 'account_ids must name an account, or organization_ids an organization; account_ids is null for all';
+  throw new ApiError(400, [{ code: CODE.invalid, message }]);
+}
+
+function idsOf({ kind, id }: Tenant): Pick<ShownToken, 'account_ids' | 'organization_ids'> {
+  const isAccount = kind === 'account';
+  return { account_ids: isAccount ? [id] : [], organization_ids: isAccount ? [] : [id] };
 }
 
 function rfc3339(ms: number | null): string | null {

@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 
-import { authorize, principalOf, type Principal } from './auth.ts';
+import { accountOf, authorize, principalOf, type Principal } from './auth.ts';
 import { CODE, type Envelope } from './envelope.ts';
 
 interface OfAccount {
@@ -19,7 +19,7 @@ export function registerVerifyRoutes(app: FastifyInstance): void {
 /** Any permission will do. */
 function ofAccount(request: FastifyRequest, accountId: string): Principal {
   const [first, ...others] = principalOf(request).permissions;
-  return authorize(request, accountId, first ?? 'Logs Read', ...others);
+  return authorize(request, accountOf(accountId), first ?? 'Logs Read', ...others);
 }
 
 function verified({ tokenId, notBeforeMs, expiresAtMs }: Principal): Envelope<object> {

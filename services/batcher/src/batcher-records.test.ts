@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { EVENT_SCHEMA, WriterSchemas, confluentEncoder } from '@trailpush/datasets';
+import { EVENT_SCHEMA, WriterSchemas, confluentEncoder, encodeEvent } from '@trailpush/datasets';
 import { BatcherWorld, type ProcessOptions } from '@trailpush/test/kit/batcher-world.ts';
 import { auditEvent, eventValue } from '@trailpush/test/kit/events.ts';
 
@@ -42,6 +42,23 @@ function produceFramed(id: string, accountId = 'acme'): void {
 function appendRaw(value: Uint8Array | null, key: string | null = 'acme'): void {
   world.topic.appendRaw({ partition: 0, key: key === null ? null : Buffer.from(key), value });
 }
+
+describe('an event of an organization', () => {
+  it('reaches no job of the account that has the same id, and is no dead letter', async () => {
+    world = new BatcherWorld();
+    const job = world.createJob();
+    await world.start();
+    world.produce('acme', 2);
+    const organization = { id: 'acme', name: null };
+    const event = auditEvent({ id: 'of the organization', accountId: 'acme' });
+    appendRaw(encodeEvent({ ...event, account: null, organization }));
+    world.produce('acme', 2);
+    await world.advance(40_000);
+    expect(world.faults(job.id)).toEqual([]);
+    expect(world.delivered(job.id)).toHaveLength(4);
+    expect(world.stores.deadLetters).toEqual([]);
+  });
+});
 
 describe('a record that cannot be delivered', () => {
   it('is set aside with its reason, and those around it arrive', async () => {

@@ -9,7 +9,7 @@ import { giveSlice, SLICE_BYTES, takeSlice } from './slice-pool.ts';
  * Version of everything that turns a range of offsets into payload bytes. It is stored with each plan:
  * a payload that differs under one version is a fault, under another it is an upgrade.
  */
-export const ENCODER_VERSION = 1;
+export const ENCODER_VERSION = 2;
 
 /** Most open batches of a quiet system hold a few lines only, so buffers start small and double. */
 const FIRST_BUFFER_BYTES = 16 * 1024;

@@ -18,7 +18,7 @@ export interface Taker {
   take(record: LogRecord, line: Buffer, length: number): void;
 }
 
-/** Account key in UTF-8 to those who want its records. */
+/** Account id, in UTF-8 the key of its records, to those who want its records. */
 export type Routes = ReadonlyMap<string, readonly Taker[]>;
 
 const NO_KEY = 'the record has no key, so no account';
@@ -128,7 +128,8 @@ function offer(record: LogRecord, { lane, setAside }: Sweep, takers: readonly Ta
   let length = 0;
   for (const taker of takers) {
     if (!taker.wants(lane, record.offset, isSetAside)) continue;
-    const { filter, writeLine } = taker.content;
+    const { reader, filter, writeLine } = taker.content;
+    if (!reader.isOfAccount) continue;
     if (filter && !filter()) continue;
     if (writeLine !== writtenBy) {
       length = write(writeLine);

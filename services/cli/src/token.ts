@@ -14,6 +14,7 @@ interface Options {
 
 interface CreateOptions extends Options {
   readonly account?: readonly string[];
+  readonly organization?: readonly string[];
   readonly allAccounts?: boolean;
   readonly permission: readonly string[];
   readonly name?: string;
@@ -32,7 +33,8 @@ export function addTokenCommands(program: Command): void {
     .command('create')
     .description('make a token and print it, this once')
     .option('--account <id...>', 'accounts that it is for')
-    .option('--all-accounts', 'for all accounts')
+    .option('--organization <id...>', 'organizations that it is for')
+    .option('--all-accounts', 'for all accounts and organizations')
     .requiredOption('--permission <name...>', `what it may do: ${PERMISSIONS.join(', ')}`)
     .option('--name <text>', 'a name to know it by')
     .option('--email <address>', 'whose it is; with this it also serves as X-Auth-Key')
@@ -118,13 +120,17 @@ function remoteTokens({ url, authorization }: RunningProgram): Tokens {
 }
 
 function orderOf(options: CreateOptions): object {
-  if ((options.account === undefined) === (options.allAccounts !== true)) {
-    throw new ConfigError('name the accounts with --account, or say --all-accounts');
+  const isForSome = options.account !== undefined || options.organization !== undefined;
+  if (isForSome === (options.allAccounts === true)) {
+    const message =
+      'name accounts with --account and organizations with --organization, or say --all-accounts';
+    throw new ConfigError(message);
   }
   return {
     name: options.name ?? '',
     email: options.email ?? null,
-    account_ids: options.account ?? null,
+    account_ids: options.allAccounts ? null : (options.account ?? []),
+    organization_ids: options.organization ?? [],
     permissions: options.permission,
     allowed_addresses: options.allowAddress ?? [],
     expires_on: timeOf('--expires', options.expires),
@@ -137,12 +143,17 @@ function printCreated({ id, value }: CreatedToken): void {
   process.stdout.write(`${value}\n`);
 }
 
+function scopeOf({ account_ids: accounts, organization_ids: organizations }: ShownToken): string {
+  if (accounts === null) return 'all accounts';
+  return [...accounts, ...organizations.map((id) => `organization:${id}`)].join(',');
+}
+
 function printList(tokens: readonly ShownToken[]): void {
   for (const token of tokens) {
     const words = [
       token.id,
       token.status,
-      token.account_ids?.join(',') ?? 'all accounts',
+      scopeOf(token),
       token.permissions.join(', '),
       token.expires_on === null ? 'no end' : `until ${token.expires_on}`,
       ...(token.email === null ? [] : [token.email]),

@@ -27,7 +27,7 @@ function lineOfItem(item: ItemShape, options: object = {}): string {
   if (!parsed.ok) throw new Error(parsed.reason);
   const { line } = V2.parseOutputOptions(storedOptions(options));
   const value = encodeEvent(parsed.event);
-  const outcome = outcomeOf(V2.openReader(), line, { value, key: parsed.key });
+  const outcome = outcomeOf(V2.openReader(), line, { value, key: parsed.tenant.id });
   return Buffer.from(outcome.line ?? '', 'latin1').toString();
 }
 

@@ -85,7 +85,7 @@ function tenantOf(request: FastifyRequest<{ Params: OfTenant }>): Tenant {
     'account_id' in params
       ? { kind: 'account', id: params.account_id }
       : { kind: 'organization', id: params.organization_id };
-  authorize(request, tenant.id, ...AUDIT_READERS);
+  authorize(request, tenant, ...AUDIT_READERS);
   return tenant;
 }
 

@@ -9,7 +9,7 @@ import {
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 
 import { auditTellers, sourceOf } from '../audit-event.ts';
-import { AUDIT_READERS, authorize, principalOf } from '../auth.ts';
+import { accountOf, AUDIT_READERS, authorize, principalOf } from '../auth.ts';
 import { ApiError, CODE, ok } from '../envelope.ts';
 import type { ProductCategories } from './product-categories.ts';
 import { readSavedQuery, showSavedQuery } from './saved-query-shape.ts';
@@ -79,13 +79,13 @@ export function registerSavedQueryRoutes(app: FastifyInstance, deps: SavedQueryD
 
 function reader(request: FastifyRequest<OfAccount>): string {
   const { account_id: accountId } = request.params;
-  authorize(request, accountId, ...AUDIT_READERS);
+  authorize(request, accountOf(accountId), ...AUDIT_READERS);
   return accountId;
 }
 
 function writer(request: FastifyRequest<OfAccount>): string {
   const { account_id: accountId } = request.params;
-  authorize(request, accountId, 'Audit Logs Write');
+  authorize(request, accountOf(accountId), 'Audit Logs Write');
   return accountId;
 }
 

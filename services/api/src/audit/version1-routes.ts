@@ -1,7 +1,7 @@
 import type { Clock } from '@trailpush/core';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 
-import { AUDIT_READERS, authorize, principalOf, type Principal } from '../auth.ts';
+import { accountOf, AUDIT_READERS, authorize, principalOf, type Principal } from '../auth.ts';
 import { ApiError, CODE } from '../envelope.ts';
 import { sendItems } from './send-items.ts';
 import { Version1Exports } from './version1-exports.ts';
@@ -36,7 +36,7 @@ export function registerVersion1Routes(
 
   app.get<OfAccount>('/accounts/:account_id/audit_logs', async (request, reply) => {
     const { account_id: accountId } = request.params;
-    authorize(request, accountId, ...AUDIT_READERS);
+    authorize(request, accountOf(accountId), ...AUDIT_READERS);
     const asked = readVersion1Query(request.url, MAX_DEPTH);
     return answer(reply, { ...asked, accounts: [accountId] });
   });
@@ -51,8 +51,8 @@ export function registerVersion1Routes(
 
 /** @throws ApiError 403 for a token that may read no account's log */
 function authorizeUser(request: FastifyRequest): Principal {
-  const { accountIds } = principalOf(request);
-  return authorize(request, accountIds?.[0] ?? null, ...AUDIT_READERS);
+  const [first] = principalOf(request).accountIds ?? [];
+  return authorize(request, first === undefined ? null : accountOf(first), ...AUDIT_READERS);
 }
 
 /** What the user of a token did, or the token itself where it has no user. */

@@ -5,7 +5,10 @@
 import type { AuditCount, AuditCounting } from './audit-counts.ts';
 import type { LastRead } from './progress.ts';
 
-/** Whose log an event belongs to: the key of its record. Nobody reads across tenants. */
+/**
+ * Whose log an event belongs to. Accounts and organizations have ids of their own: what is allowed, asked or
+ * stored for one is never for the other, also when their ids are the same. Nobody reads across tenants.
+ */
 export interface Tenant {
   readonly kind: 'account' | 'organization';
   readonly id: string;

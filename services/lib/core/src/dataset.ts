@@ -20,11 +20,14 @@ export type LineWriter = (into: Buffer, at: number) => number;
  */
 export interface EventReader {
   /**
-   * Checks the whole record: framing, schema, every body, and that its account is `accountKey` (UTF-8).
+   * Checks the whole record: framing, schema, every body, and that its account, or else its organization, is
+   * `key` (UTF-8).
    * @throws UndecodableRecordError; never for anything that a later try could mend.
    * @returns false while the writer's schema must first be fetched: await `ready()` and load again.
    */
-  load(value: Uint8Array, accountKey: Uint8Array): boolean;
+  load(value: Uint8Array, key: Uint8Array): boolean;
+  /** False for the loaded event of an organization: no account's job delivers it, whatever its key. */
+  readonly isOfAccount: boolean;
   /** Resolves when the schema that the last `load` missed is known, or known not to exist. */
   ready(): Promise<void>;
   /** An empty text is no filter. @throws InvalidJobError */

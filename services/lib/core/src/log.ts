@@ -14,7 +14,7 @@ export interface LogRecord {
   readonly offset: number;
   /** The broker's time (LogAppendTime), milliseconds since the epoch. */
   readonly timestampMs: number;
-  /** The account id in UTF-8, or null when the producer sent none. */
+  /** The id of the account, or of the organization, in UTF-8; null when the producer sent none. */
   readonly key: Uint8Array | null;
   readonly value: Uint8Array | null;
 }
@@ -64,7 +64,7 @@ export interface GroupMembership {
 }
 
 export interface AppendRecord {
-  /** The account id. Records of one key keep their order and share a partition. */
+  /** The id of the account, or of the organization. Records of one key keep their order and share a partition. */
   readonly key: string;
   readonly value: Uint8Array;
 }

@@ -13,8 +13,10 @@ export type Permission = (typeof PERMISSIONS)[number];
 
 /** What a token opens, for whom, from where and when. */
 export interface TokenScope {
-  /** Null: all accounts. */
+  /** Null: all accounts, and all organizations. */
   readonly accountIds: readonly string[] | null;
+  /** Besides accounts: an organization may have the same id as an account, and is somebody else. */
+  readonly organizationIds: readonly string[];
   readonly permissions: readonly Permission[];
   /** Address ranges (`192.0.2.0/24`) that it may be used from; empty: any. */
   readonly allowedAddresses: readonly string[];

@@ -65,11 +65,9 @@ export class EntryReader {
       timeMicros: integers[TIME],
       raw_status_code: (starts[STATUS] ?? -1) < 0 ? null : integers[STATUS],
     };
-    const account = this.#text(ACCOUNT);
-    entry['tenant'] =
-      account === null
-        ? { kind: 'organization', id: this.#text(ORGANIZATION) }
-        : { kind: 'account', id: account };
+    entry['tenant'] = this.#reader.isOfAccount
+      ? { kind: 'account', id: this.#text(ACCOUNT) }
+      : { kind: 'organization', id: this.#text(ORGANIZATION) };
     for (const { name, slot } of TEXTS) entry[name] = this.#text(slot);
     for (const { name, slot } of BODIES) entry[name] = this.#body(slot);
     return entry as unknown as AuditEntry;

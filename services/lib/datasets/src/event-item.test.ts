@@ -64,7 +64,7 @@ describe('a whole item', () => {
   test('fills the event, with null where the producer had no value', () => {
     expect(parse(LINE)).toEqual({
       ok: true,
-      key: 'acc',
+      tenant: { kind: 'account', id: 'acc' },
       event: {
         id: 'f174be97-19b1-40d6-954d-70cd5fbd52db',
         account: { id: 'acc', name: 'Example' },
@@ -171,9 +171,13 @@ describe('what is missing is assigned or asked for', () => {
     }
   });
 
-  test('the key is the account, else the organization, else the line is refused', () => {
-    expect(parse('{"organization":{"id":"o"},"account":{"id":"a"}}')).toMatchObject({ key: 'a' });
-    expect(parse('{"organization":{"id":"o"},"account":null}')).toMatchObject({ key: 'o' });
+  test('the event is of the account, else the organization, else the line is refused', () => {
+    expect(parse('{"organization":{"id":"o"},"account":{"id":"a"}}')).toMatchObject({
+      tenant: { kind: 'account', id: 'a' },
+    });
+    expect(parse('{"organization":{"id":"o"},"account":null}')).toMatchObject({
+      tenant: { kind: 'organization', id: 'o' },
+    });
     expect(reasonOf('{}')).toBe('account.id or organization.id is required');
     expect(reasonOf('{"account":{"name":"n"},"organization":{"id":"o"}}')).toBe(
       'account.id is required',

@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { UndecodableRecordError } from '@trailpush/core';
+import { UndecodableRecordError, type Tenant } from '@trailpush/core';
 import type { AuditEvent } from './audit-event.ts';
 import {
   ITEM_MEMBERS,
@@ -19,9 +19,9 @@ export interface ItemOptions {
   readonly nowMicros: () => number;
 }
 
-/** `key` is the record's key: the account id, or the organization id when there is no account. */
+/** `tenant` is the account, or the organization when there is no account. */
 export type ItemResult =
-  | { readonly ok: true; readonly event: AuditEvent; readonly key: string }
+  | { readonly ok: true; readonly event: AuditEvent; readonly tenant: Tenant }
   | { readonly ok: false; readonly reason: string };
 
 /** The event, or an object of it, as it is filled. */
@@ -43,15 +43,20 @@ const NO_TIME = -1;
 export function parseEventItem(line: Uint8Array, options: ItemOptions): ItemResult {
   try {
     const event = readItem(line, options.maxLineBytes);
-    const key = event.account?.id ?? event.organization?.id;
-    if (key === undefined) throw new BadLineError('account.id or organization.id is required');
+    const tenant = tenantOf(event);
+    if (tenant === undefined) throw new BadLineError('account.id or organization.id is required');
     if (event.id === '') event.id = options.newId();
     if (event.action.time === NO_TIME) event.action.time = options.nowMicros();
-    return { ok: true, event, key };
+    return { ok: true, event, tenant };
   } catch (error) {
     if (error instanceof BadLineError) return { ok: false, reason: error.message };
     throw error;
   }
+}
+
+function tenantOf({ account, organization }: AuditEvent): Tenant | undefined {
+  if (account !== null) return { kind: 'account', id: account.id };
+  return organization === null ? undefined : { kind: 'organization', id: organization.id };
 }
 
 function readItem(line: Uint8Array, maxLineBytes: number): AuditEvent {

@@ -58,7 +58,11 @@ export class AuditEventReader implements EventReader {
     return compileLine(this.#fields, this, options);
   }
 
-  load(value: Uint8Array, accountKey: Uint8Array): boolean {
+  get isOfAccount(): boolean {
+    return this.cursor.starts[ACCOUNT_SLOT] !== -1;
+  }
+
+  load(value: Uint8Array, key: Uint8Array): boolean {
     const framing = parseFraming(value);
     if (!framing) {
       throw new UndecodableRecordError(
@@ -79,7 +83,7 @@ export class AuditEventReader implements EventReader {
         throw new UndecodableRecordError('incompatible_schema', `the event has no ${path}`);
       }
     }
-    this.#checkAccount(accountKey);
+    this.#checkKey(key);
     this.#checkBodies();
     return true;
   }
@@ -111,13 +115,13 @@ export class AuditEventReader implements EventReader {
   }
 
   /** The key routed the record; an event that names another account must not reach this one's jobs. */
-  #checkAccount(accountKey: Uint8Array): void {
+  #checkKey(key: Uint8Array): void {
     const { view, starts, ends } = this.cursor;
-    const slot = starts[ACCOUNT_SLOT] === -1 ? ORGANIZATION_SLOT : ACCOUNT_SLOT;
+    const slot = this.isOfAccount ? ACCOUNT_SLOT : ORGANIZATION_SLOT;
     const start = starts[slot] ?? -1;
-    let same = start >= 0 && (ends[slot] ?? 0) - start === accountKey.length;
-    for (let index = 0; same && index < accountKey.length; index++) {
-      same = view.getUint8(start + index) === accountKey[index];
+    let same = start >= 0 && (ends[slot] ?? 0) - start === key.length;
+    for (let index = 0; same && index < key.length; index++) {
+      same = view.getUint8(start + index) === key[index];
     }
     if (!same) {
       throw new UndecodableRecordError(

@@ -1,11 +1,11 @@
-import type { AppendRecord, Clock } from '@trailpush/core';
+import type { AppendRecord, Clock, Tenant } from '@trailpush/core';
 import type { EventEncoder } from './event-codec.ts';
 import { eventIds } from './event-id.ts';
 import { parseEventItem } from './event-item.ts';
 
-/** A line as a record of the log, or why it cannot be one, in words for its producer. */
+/** A line as a record of the log, and whose event it is; or why it cannot be one, in words for its producer. */
 export type EncodedLine =
-  | { readonly ok: true; readonly record: AppendRecord }
+  | { readonly ok: true; readonly tenant: Tenant; readonly record: AppendRecord }
   | { readonly ok: false; readonly reason: string };
 
 export interface LineEncoderOptions {
@@ -41,6 +41,8 @@ export class LineEncoder {
       const reason = `the event takes ${value.length} bytes, the limit is ${this.#maxRecordBytes}`;
       return { ok: false, reason };
     }
-    return { ok: true, record: { key: parsed.key, value } };
+    const { tenant } = parsed;
+    // The key tells no kind: producers agree on the bare id, and the event itself tells.
+    return { ok: true, tenant, record: { key: tenant.id, value } };
   }
 }

@@ -239,6 +239,7 @@ interface TokensTable {
   email: string | null;
   /** Lists are JSON. Null: all accounts. */
   account_ids: string | null;
+  organization_ids: string;
   permissions: string;
   allowed_addresses: string;
   not_before_ms: number | null;

@@ -13,6 +13,7 @@ function newToken(changes: Partial<NewToken> = {}): NewToken {
     name: 'of "Ann" \u2028',
     email: 'ann@example.com',
     accountIds: ['a1', 'a2'],
+    organizationIds: ['a1', 'o1'],
     permissions: [...PERMISSIONS],
     allowedAddresses: ['192.0.2.0/24', '2001:db8::/32'],
     notBeforeMs: 1,
@@ -32,12 +33,13 @@ export function tokenContract(suite: Suite): void {
         {
           email: null,
           accountIds: null,
+          organizationIds: [],
           allowedAddresses: [],
           notBeforeMs: null,
           expiresAtMs: null,
         },
       ],
-      ['for nothing', { accountIds: [], permissions: [] }],
+      ['for nothing', { accountIds: [], organizationIds: [], permissions: [] }],
     ])('comes back as it was created: %s', async (_what, changes) => {
       const token = newToken(changes);
       const created = await tokens().create(token);

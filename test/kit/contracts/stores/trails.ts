@@ -19,7 +19,13 @@ export function trailContract(suite: Suite): void {
   const newToken = (): NewToken => ({
     id: randomBytes(16).toString('hex'),
     hash: new Uint8Array(randomBytes(32)),
-    ...{ name: 'of a test', email: null, accountIds: ['a', 'b'], permissions: ['Logs Read'] },
+    ...{
+      name: 'of a test',
+      email: null,
+      accountIds: ['a', 'b'],
+      organizationIds: [],
+      permissions: ['Logs Read'],
+    },
     ...{ allowedAddresses: [], notBeforeMs: null, expiresAtMs: null },
   });
   const orderOf = (topic: string) => ({

@@ -10,6 +10,7 @@ import { createReplays } from './0004-replays.ts';
 import { extendDeadLetters } from './0005-dead-letters.ts';
 import { createDigests } from './0006-digests.ts';
 import { createSavedQueries } from './0007-saved-queries.ts';
+import { separateOrganizations } from './0008-organizations.ts';
 
 /** In order of name. One that was released never changes: add the next. */
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
@@ -20,6 +21,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0005_dead_letters': { up: extendDeadLetters },
   '0006_digests': { up: createDigests },
   '0007_saved_queries': { up: createSavedQueries },
+  '0008_organizations': { up: separateOrganizations },
 };
 
 /** Brings jobs and progress up to date; see `migrateTo`. */
