@@ -11,7 +11,7 @@ import { NODE_FLAGS } from '@trailpush/cli/node-settings';
 import autocannon from 'autocannon';
 import { ADMIN_TOKEN } from '../kit/api-fixture.ts';
 
-const { values } = parseArgs({ options: { seconds: { type: 'string', default: '20' } } });
+const { values } = parseArgs({ options: { seconds: { type: 'string', default: '40' } } });
 const SECONDS = Number(values.seconds);
 const REQUESTS_PER_SECOND = 50;
 const WARM_UP_MS = 8_000;

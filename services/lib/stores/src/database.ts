@@ -13,6 +13,8 @@ export type Conflict = 'order' | 'key';
 /** What a dialect adds. Its errors already are those of the ports, or bugs. */
 export interface Engine {
   readonly dialect: Dialect;
+  /** For what only reads, when that has a connection of its own. */
+  readonly reader?: Dialect;
   /** Undefined when no other transaction was in the way, so that trying again is of no use. */
   conflict(error: unknown): Conflict | undefined;
   /** One sentence while the database does not answer at all. */
@@ -23,25 +25,28 @@ export interface Engine {
 export class Database<Tables> {
   readonly #engine: Engine;
   readonly #kysely: Kysely<Tables>;
+  readonly #reader: Kysely<Tables>;
   #trouble: string | undefined;
   #closed = false;
 
   constructor(engine: Engine) {
     this.#engine = engine;
-    this.#kysely = new Kysely<Tables>({ dialect: engine.dialect });
+    const { dialect, reader } = engine;
+    this.#kysely = new Kysely<Tables>({ dialect });
+    this.#reader = reader ? new Kysely<Tables>({ dialect: reader }) : this.#kysely;
   }
 
-  /** One query, or several that need not see the same moment. @throws StoreUnavailableError */
-  async read<Result>(query: (database: Kysely<Tables>) => Promise<Result>): Promise<Result> {
-    if (this.#closed) throw new StoreUnavailableError('the store was closed');
-    try {
-      const result = await query(this.#kysely);
-      this.#trouble = undefined;
-      return result;
-    } catch (error) {
-      if (error instanceof StoreUnavailableError) this.#trouble = error.message;
-      throw error;
-    }
+  /**
+   * One query, or several that need not see the same moment. They change nothing: see `run`.
+   * @throws StoreUnavailableError
+   */
+  read<Result>(query: (database: Kysely<Tables>) => Promise<Result>): Promise<Result> {
+    return this.#watched(() => query(this.#reader));
+  }
+
+  /** Statements that are each a transaction, or make their own. @throws as `write` */
+  run<Result>(statements: (database: Kysely<Tables>) => Promise<Result>): Promise<Result> {
+    return this.#watched(() => statements(this.#kysely));
   }
 
   /**
@@ -51,7 +56,7 @@ export class Database<Tables> {
   async write<Result>(
     change: (transaction: Transaction<Tables>) => Promise<Result>,
   ): Promise<Result> {
-    return this.read(async (kysely) => {
+    return this.run(async (kysely) => {
       for (let tries = 1; ; tries += 1) {
         try {
           return await kysely.transaction().execute(change);
@@ -81,6 +86,19 @@ export class Database<Tables> {
 
   async close(): Promise<void> {
     this.#closed = true;
+    if (this.#reader !== this.#kysely) await this.#reader.destroy();
     await this.#kysely.destroy();
+  }
+
+  async #watched<Result>(call: () => Promise<Result>): Promise<Result> {
+    if (this.#closed) throw new StoreUnavailableError('the store was closed');
+    try {
+      const result = await call();
+      this.#trouble = undefined;
+      return result;
+    } catch (error) {
+      if (error instanceof StoreUnavailableError) this.#trouble = error.message;
+      throw error;
+    }
   }
 }

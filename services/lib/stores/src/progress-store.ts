@@ -144,7 +144,7 @@ export class SqlProgressStore implements ProgressStore {
 
   async recordFailure(...[jobId, failure]: Parameters<ProgressStore['recordFailure']>) {
     const { atMs, message, isAttempt = false } = failure;
-    const row = await this.#database.read((database) =>
+    const row = await this.#database.run((database) =>
       database
         .updateTable('jobs')
         .set({ last_error_ms: atMs, error_message: message })

@@ -32,6 +32,7 @@ function openDatabase(clock = new FakeClock()): Database<Tables> {
   const dialect = new SqliteDialect({ file, clock });
   const database = new Database<Tables>({
     dialect,
+    reader: dialect.reader,
     conflict: () => undefined,
     stalled: () => dialect.health(),
   });
@@ -46,7 +47,7 @@ async function withTable(): Promise<Database<Tables>> {
 }
 
 async function run(database: Database<Tables>, statement: string): Promise<unknown[]> {
-  return database.read(async (kysely) => (await sql.raw(statement).execute(kysely)).rows);
+  return database.run(async (kysely) => (await sql.raw(statement).execute(kysely)).rows);
 }
 
 function insert(database: Database<Tables>, value: number, text = 'x'): Promise<unknown> {
@@ -94,6 +95,16 @@ describe('a SQLite database in its thread', () => {
     expect(begun).toEqual(begun.toSorted((a, b) => a - b));
   });
 
+  it('answers a query with what is committed, before the end of a transaction', async () => {
+    const database = await withTable();
+    await insert(database, 1);
+    await database.write(async (transaction) => {
+      await transaction.insertInto('numbers').values({ value: 2, text: '' }).execute();
+      expect(await valuesOf(database)).toEqual([1]);
+    });
+    expect(await valuesOf(database)).toEqual([1, 2]);
+  });
+
   it('takes back a transaction that fails', async () => {
     const database = await withTable();
     await insert(database, 1);
@@ -127,7 +138,7 @@ describe('a SQLite database in trouble', () => {
     const impossible = { value: true, text: 'x' } as unknown as { value: number; text: string };
     const uncopied = { value: () => 1, text: 'x' } as unknown as typeof impossible;
     for (const row of [impossible, uncopied]) {
-      const inserting = database.read((kysely) =>
+      const inserting = database.run((kysely) =>
         kysely.insertInto('numbers').values(row).execute(),
       );
       await expect(inserting).rejects.not.toThrow(StoreUnavailableError);

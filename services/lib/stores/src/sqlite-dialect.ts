@@ -12,9 +12,9 @@ import {
   type QueryResult,
 } from 'kysely';
 
-import { SqliteThread } from './sqlite-thread.ts';
+import { SqliteThread, type SqliteConnectionName } from './sqlite-thread.ts';
 
-/** Calls that wait for the connection. Past this they are refused: something is stuck. */
+/** Calls that wait for their connection. Past this they are refused: something is stuck. */
 const MAX_WAITING = 10_000;
 /** A statement that takes longer makes the process unready. */
 const STALLED_MS = 10_000;
@@ -22,9 +22,18 @@ const STALLED_MS = 10_000;
 /** Kysely over one SQLite file in a thread of its own. */
 export class SqliteDialect implements Dialect {
   readonly #driver: SqliteDriver;
+  /** The same file for what only reads: nothing there waits for a transaction to end. */
+  readonly reader: Dialect;
 
   constructor(options: { file: string; clock: Clock }) {
-    this.#driver = new SqliteDriver(options.file, options.clock);
+    const driver = new SqliteDriver(options.file, options.clock);
+    this.#driver = driver;
+    this.reader = {
+      createDriver: () => new SqliteReadDriver(driver),
+      createQueryCompiler: () => this.createQueryCompiler(),
+      createAdapter: () => this.createAdapter(),
+      createIntrospector: (database) => this.createIntrospector(database),
+    };
   }
 
   createDriver(): Driver {
@@ -87,23 +96,30 @@ class SqliteDriver implements Driver {
 
   async acquireConnection(): Promise<DatabaseConnection> {
     await this.#take();
-    // A transaction ends with its thread, so only a new user gets a new thread.
+    return new SqliteConnection(this.thread(), 'writer');
+  }
+
+  /** A transaction ends with its thread, so only a new user gets a new thread. */
+  thread(): SqliteThread {
     if (this.#thread === undefined || this.#thread.ended) {
       this.#thread = new SqliteThread(this.#file, this.#clock);
     }
-    return new SqliteConnection(this.#thread);
+    return this.#thread;
   }
 
   async #take(): Promise<void> {
     if (this.#taken) {
-      if (this.#waiting.length >= MAX_WAITING) {
-        throw new StoreUnavailableError(
-          `the database ${this.#file} does not keep up: ${MAX_WAITING} calls are waiting for it`,
-        );
-      }
+      this.refuseBeyond(this.#waiting.length);
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
     }
     this.#taken = true;
+  }
+
+  refuseBeyond(waiting: number): void {
+    if (waiting < MAX_WAITING) return;
+    throw new StoreUnavailableError(
+      `the database ${this.#file} does not keep up: ${MAX_WAITING} calls are waiting for it`,
+    );
   }
 
   async releaseConnection(): Promise<void> {
@@ -138,19 +154,60 @@ class SqliteDriver implements Driver {
   }
 }
 
+/** Any number of queries at a time, each by itself. */
+class SqliteReadDriver implements Driver {
+  readonly #driver: SqliteDriver;
+
+  constructor(driver: SqliteDriver) {
+    this.#driver = driver;
+  }
+
+  async init(): Promise<void> {
+    return;
+  }
+
+  async acquireConnection(): Promise<DatabaseConnection> {
+    const thread = this.#driver.thread();
+    this.#driver.refuseBeyond(thread.statementsWaiting);
+    return new SqliteConnection(thread, 'reader');
+  }
+
+  async beginTransaction(): Promise<void> {
+    throw new Error('no transaction begins on the connection that only reads');
+  }
+
+  async commitTransaction(): Promise<void> {
+    return;
+  }
+
+  async rollbackTransaction(): Promise<void> {
+    return;
+  }
+
+  async releaseConnection(): Promise<void> {
+    return;
+  }
+
+  async destroy(): Promise<void> {
+    return;
+  }
+}
+
 class SqliteConnection implements DatabaseConnection {
   readonly #thread: SqliteThread;
+  readonly #name: SqliteConnectionName;
 
-  constructor(thread: SqliteThread) {
+  constructor(thread: SqliteThread, name: SqliteConnectionName) {
     this.#thread = thread;
+    this.#name = name;
   }
 
   async run(sql: string): Promise<void> {
-    await this.#thread.run(sql, []);
+    await this.#thread.run(this.#name, sql, []);
   }
 
   async executeQuery<Row>({ sql, parameters }: CompiledQuery): Promise<QueryResult<Row>> {
-    const { rows, changes } = await this.#thread.run(sql, parameters);
+    const { rows, changes } = await this.#thread.run(this.#name, sql, parameters);
     return {
       rows: rows as Row[],
       ...(changes === undefined ? {} : { numAffectedRows: BigInt(changes) }),

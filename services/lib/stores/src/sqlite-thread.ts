@@ -9,11 +9,19 @@ export interface SqliteWorkerData {
   readonly file: string;
 }
 
+/** `reader` sees what is committed, whatever transaction the writer has open. */
+export type SqliteConnectionName = 'reader' | 'writer';
+
 export type SqliteRequest =
-  | { readonly sql: string; readonly parameters: readonly unknown[] }
+  | (SqliteStatement & { readonly parameters: readonly unknown[] })
   /** The statement once for each row. */
-  | { readonly sql: string; readonly rows: readonly (readonly unknown[])[] }
+  | (SqliteStatement & { readonly rows: readonly (readonly unknown[])[] })
   | 'close';
+
+interface SqliteStatement {
+  readonly on: SqliteConnectionName;
+  readonly sql: string;
+}
 
 export type SqliteAnswer =
   | { readonly rows: unknown[]; readonly changes?: number }
@@ -60,15 +68,25 @@ export class SqliteThread {
     return this.#end !== undefined;
   }
 
+  get statementsWaiting(): number {
+    return this.#waiting.length;
+  }
+
   /** How long the oldest statement has been waiting; 0 when none is. */
   waitingMs(): number {
     const oldest = this.#waiting[0];
     return oldest === undefined ? 0 : this.#clock.monotonic() - oldest.sinceMs;
   }
 
-  run(sql: string, parameters: readonly unknown[]): Promise<SqliteResult> {
+  run(
+    on: SqliteConnectionName,
+    sql: string,
+    parameters: readonly unknown[],
+  ): Promise<SqliteResult> {
     const [bulk] = parameters;
-    return this.#ask(bulk instanceof BulkRows ? { sql, rows: bulk.rows } : { sql, parameters });
+    return this.#ask(
+      bulk instanceof BulkRows ? { on, sql, rows: bulk.rows } : { on, sql, parameters },
+    );
   }
 
   #ask(request: SqliteRequest): Promise<SqliteResult> {

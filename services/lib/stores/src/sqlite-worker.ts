@@ -1,11 +1,19 @@
-/** The thread that owns one SQLite file: statements come in, rows go out, in order. */
+/**
+ * The thread that owns one SQLite file: statements come in, rows go out, in order. Of its two connections one only
+ * reads, so that a query need not wait for the end of a transaction.
+ */
 import { closeSync, openSync } from 'node:fs';
 import { flushCompileCache } from 'node:module';
 import { parentPort, workerData } from 'node:worker_threads';
 
 import Database from 'better-sqlite3';
 
-import type { SqliteAnswer, SqliteRequest, SqliteWorkerData } from './sqlite-thread.ts';
+import type {
+  SqliteAnswer,
+  SqliteConnectionName,
+  SqliteRequest,
+  SqliteWorkerData,
+} from './sqlite-thread.ts';
 
 /** How long a statement waits for another process that holds the file, say a backup. */
 const BUSY_TIMEOUT_MS = 5_000;
@@ -13,16 +21,46 @@ const MAX_CACHED_STATEMENTS = 200;
 /** A log that once grew large is cut back to this. */
 const WAL_SIZE_LIMIT_BYTES = 64 * 1024 * 1024;
 
+/** The most recently used statements stay prepared. */
+class Connection {
+  readonly database: Database.Database;
+  readonly #statements = new Map<string, Database.Statement>();
+
+  constructor(...pragmas: readonly string[]) {
+    this.database = new Database(file, { timeout: BUSY_TIMEOUT_MS });
+    try {
+      for (const pragma of pragmas) this.database.pragma(pragma);
+    } catch (error) {
+      this.database.close();
+      throw error;
+    }
+  }
+
+  prepare(sql: string): Database.Statement {
+    const cached = this.#statements.get(sql);
+    const statement = cached ?? this.database.prepare(sql);
+    if (cached !== undefined) this.#statements.delete(sql);
+    this.#statements.set(sql, statement);
+    if (this.#statements.size > MAX_CACHED_STATEMENTS) {
+      for (const oldest of this.#statements.keys()) {
+        this.#statements.delete(oldest);
+        break;
+      }
+    }
+    return statement;
+  }
+}
+
 const { file } = workerData as SqliteWorkerData;
-const statements = new Map<string, Database.Statement>();
-let opened: Database.Database | undefined;
+let opened: Readonly<Record<SqliteConnectionName, Connection>> | undefined;
 
 // Now, since a process that is killed does not write it at its end.
 flushCompileCache();
 
 parentPort?.on('message', (request: SqliteRequest) => {
   if (request === 'close') {
-    opened?.close();
+    opened?.reader.database.close();
+    opened?.writer.database.close();
     parentPort?.close();
     return;
   }
@@ -39,8 +77,9 @@ function answer(request: Exclude<SqliteRequest, 'close'>): SqliteAnswer {
   }
   try {
     // SQLite ends a transaction by itself when the disk is full.
-    if (sql === 'rollback' && !opened.inTransaction) return { rows: [] };
-    const statement = prepare(opened, sql);
+    const connection = opened[request.on];
+    if (sql === 'rollback' && !connection.database.inTransaction) return { rows: [] };
+    const statement = connection.prepare(sql);
     if ('rows' in request) {
       let changes = 0;
       for (const row of request.rows) changes += statement.run(...row).changes;
@@ -62,33 +101,20 @@ function failure(error: unknown, code: string): SqliteAnswer {
   };
 }
 
-function open(): Database.Database {
+function open(): Readonly<Record<SqliteConnectionName, Connection>> {
   // Dead letters hold whole records of customers: nobody else on this machine may read them.
   closeSync(openSync(file, 'a', 0o600));
-  const database = new Database(file, { timeout: BUSY_TIMEOUT_MS });
+  // In this order: the first makes the file one that others can read while it is written.
+  const writer = new Connection(
+    'journal_mode = WAL',
+    'synchronous = FULL',
+    'foreign_keys = ON',
+    `journal_size_limit = ${WAL_SIZE_LIMIT_BYTES}`,
+  );
   try {
-    database.pragma('journal_mode = WAL');
-    database.pragma('synchronous = FULL');
-    database.pragma('foreign_keys = ON');
-    database.pragma(`journal_size_limit = ${WAL_SIZE_LIMIT_BYTES}`);
+    return { writer, reader: new Connection('query_only = ON') };
   } catch (error) {
-    database.close();
+    writer.database.close();
     throw error;
   }
-  return database;
-}
-
-/** The most recently used statements stay prepared. */
-function prepare(database: Database.Database, sql: string): Database.Statement {
-  const cached = statements.get(sql);
-  const statement = cached ?? database.prepare(sql);
-  if (cached !== undefined) statements.delete(sql);
-  statements.set(sql, statement);
-  if (statements.size > MAX_CACHED_STATEMENTS) {
-    for (const oldest of statements.keys()) {
-      statements.delete(oldest);
-      break;
-    }
-  }
-  return statement;
 }

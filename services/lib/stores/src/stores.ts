@@ -84,6 +84,7 @@ export async function openSqliteStores(
   const dialect = new SqliteDialect(options);
   const engine: Engine = {
     dialect,
+    reader: dialect.reader,
     conflict: () => undefined,
     stalled: () => dialect.health(),
   };
@@ -118,7 +119,7 @@ async function openStores(
   const box = new SecretBox(secretKey);
   const database = new Database<Tables>(engine);
   try {
-    await database.read((kysely) => migrate(kysely));
+    await database.run((kysely) => migrate(kysely));
     await checkSecretKey(database, box);
   } catch (error) {
     await database.close();

@@ -59,6 +59,7 @@ export async function openSqliteAuditStore(options: {
   const engine: AuditEngine = {
     ...sqliteAudit,
     dialect,
+    reader: dialect.reader,
     conflict: () => undefined,
     stalled: () => dialect.health(),
   };
@@ -90,7 +91,7 @@ export async function openPostgresAuditStore(options: {
 async function open(engine: AuditEngine, clock: Clock): Promise<OpenAuditStore> {
   const database = new Database<AuditTables>(engine);
   try {
-    await database.read((kysely) => migrateTo(kysely, 'audit', MIGRATIONS));
+    await database.run((kysely) => migrateTo(kysely, 'audit', MIGRATIONS));
   } catch (error) {
     await database.close();
     throw error;
