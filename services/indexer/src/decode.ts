@@ -1,3 +1,5 @@
+import { setImmediate } from 'node:timers/promises';
+
 import {
   UndecodableRecordError,
   type AuditEntry,
@@ -22,6 +24,9 @@ const DAY_MS = 86_400_000;
 const MAX_BEHIND_DAYS = 3653;
 const MAX_AHEAD_DAYS = 31;
 
+/** Some milliseconds of work; then what else this process does, say storing what was decoded, has its turn. */
+const RECORDS_A_TURN = 100;
+
 /**
  * Reads records in order. Bad ones are set aside, as they are for delivery; null values are counted.
  * Resolves to undefined when it was aborted half-way, waiting for a schema.
@@ -31,7 +36,8 @@ export async function decode(
   by: { reader: EntryReader; maxRecordBytes: number; signal: AbortSignal },
 ): Promise<Decoded | undefined> {
   const decoded: Decoded = { entries: [], deadLetters: [], nullValues: 0 };
-  for (const record of records) {
+  for (const [index, record] of records.entries()) {
+    if (index > 0 && index % RECORDS_A_TURN === 0) await setImmediate();
     const { key, value } = record;
     if (value === null) {
       decoded.nullValues += 1;

@@ -1,15 +1,11 @@
-import {
-  StoreUnavailableError,
-  type AuditStore,
-  type RecordLog,
-  type Tenant,
-} from '@trailpush/core';
+import type { RecordLog, Tenant } from '@trailpush/core';
 import { EntryReader, WriterSchemas } from '@trailpush/datasets';
 import { Indexer } from '@trailpush/indexer';
 import { createMetrics } from '@trailpush/runtime';
 import { account } from '@trailpush/test/kit/audit-entry.ts';
 import { eventValue } from '@trailpush/test/kit/events.ts';
 import { FakeClock } from '@trailpush/test/kit/fake-clock.ts';
+import { FlakyStore, SlowStore, type IndexStore } from '@trailpush/test/kit/index-stores.ts';
 import { MemoryAuditRetention } from '@trailpush/test/kit/memory-audit-retention.ts';
 import { MemoryAuditStore } from '@trailpush/test/kit/memory-audit-store.ts';
 import { MemoryTopic } from '@trailpush/test/kit/memory-log.ts';
@@ -196,6 +192,22 @@ describe('the indexer', () => {
     }
   });
 
+  it('reads ahead while it stores, one batch and no more, which it then stores as one', async () => {
+    const slow = new SlowStore(store);
+    produce(names(200));
+    await start(slow);
+    expect(slow.sizes).toEqual([7]);
+    slow.release();
+    await clock.advance(3000);
+    // Seven of eight chunks: the first is still being stored.
+    expect(slow.sizes.slice(0, 2)).toEqual([7, 49]);
+    for (let round = 0; round < 10; round += 1) {
+      slow.release();
+      await clock.advance(3000);
+    }
+    expect(await stored()).toEqual(names(200));
+  });
+
   it('waits while the store is away, says so, and loses nothing', async () => {
     const flaky = new FlakyStore(store);
     flaky.isAway = true;
@@ -238,33 +250,4 @@ function inGroup(groupId: string, log: RecordLog): RecordLog {
     health: () => log.health(),
     close: () => log.close(),
   };
-}
-
-type IndexStore = Pick<AuditStore, 'position' | 'append'>;
-
-/** A store whose answers get lost. */
-class FlakyStore implements IndexStore {
-  isAway = false;
-  fate: () => 'answer' | 'fail' | 'lose the answer' = () => 'answer';
-  readonly #store: IndexStore;
-
-  constructor(store: IndexStore) {
-    this.#store = store;
-  }
-
-  position(...at: Parameters<AuditStore['position']>) {
-    return this.#pass(() => this.#store.position(...at));
-  }
-
-  append(batch: Parameters<AuditStore['append']>[0]) {
-    return this.#pass(() => this.#store.append(batch));
-  }
-
-  async #pass<Result>(call: () => Promise<Result>): Promise<Result> {
-    const fate = this.isAway ? 'fail' : this.fate();
-    if (fate === 'fail') throw new StoreUnavailableError('the store is away');
-    const result = await call();
-    if (fate === 'answer') return result;
-    throw new StoreUnavailableError('no answer');
-  }
 }

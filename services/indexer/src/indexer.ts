@@ -12,8 +12,8 @@ import { PartitionIndexer, type Shared } from './partition-indexer.ts';
 
 export const GROUP_ID = 'trailpush-indexer';
 
-/** Batches that are decoded and stored at once: one is stored, one waits for its turn, one is decoded. */
-const SLOTS = 3;
+/** Chunks of records that are decoded or stored at once: what one transaction stores, and the same ahead of it. */
+const SLOTS = 8;
 const COMMIT_MS = 5000;
 const RETRY_MS = 1000;
 /** Of the time that a shutdown has: what the batches under way and leaving may take. */

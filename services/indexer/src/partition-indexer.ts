@@ -9,13 +9,14 @@ import {
   type LogRecord,
   type Logger,
   type PartitionBounds,
-  type ReadResult,
+  type PartitionReader,
   type RecordLog,
 } from '@trailpush/core';
 import type { EntryReader } from '@trailpush/datasets';
 import type { Metrics } from '@trailpush/runtime';
 import type PQueue from 'p-queue';
 
+import { BatchAhead, chunksOf, type Batch, type Chunk } from './batch-ahead.ts';
 import { decode } from './decode.ts';
 import { partExpired, type ExpiryDeps } from './expired.ts';
 
@@ -28,16 +29,12 @@ export interface Shared extends ExpiryDeps {
   readonly logger: Logger;
   readonly metrics: Metrics['indexing'];
   readonly maxRecordBytes: number;
-  /** Of batches that are decoded and stored at once. */
+  /** Of chunks of records that are decoded or stored at once. */
   readonly slots: PQueue;
 }
 
 /** After fewer records than this, the next ones may gather for a moment: a transaction costs as much. */
 const FEW_RECORDS = 100;
-/** Of one transaction. What a transaction costs by itself is a small part of its time then. */
-const MAX_BATCH_RECORDS = 2000;
-/** The same in bytes, unless one record has more: decoded, an event takes several times its bytes. */
-const MAX_BATCH_BYTES = 2 * 1024 * 1024;
 const GATHER_MS = 50;
 
 const RETENTION = 'the log had let go of them before they were indexed';
@@ -54,6 +51,8 @@ export class PartitionIndexer {
   /** Undefined until the first batch of a new partition is stored. */
   #stored: IndexPosition | undefined;
   #isReading = false;
+  /** Of the log, at the last read. */
+  #end = 0;
 
   constructor(shared: Shared, partition: number, signal: AbortSignal) {
     this.#shared = shared;
@@ -81,22 +80,29 @@ export class PartitionIndexer {
       throw new LogUnavailableError(`the log does not show partition ${this.#partition}`);
     if (this.#stored && !(await this.#enter(this.#stored, bounds))) return 'moved by others';
     const reader = log.openReader(this.#partition, this.#stored?.next ?? bounds.start);
-    const close = () => void reader.close().catch(() => undefined);
-    this.#signal.addEventListener('abort', close, { once: true });
+    const ahead = new BatchAhead();
+    const ended = new AbortController();
+    const stop = () => {
+      ended.abort();
+      ahead.close();
+      void reader.close().catch(() => undefined);
+    };
+    this.#signal.addEventListener('abort', stop, { once: true });
+    const reading = this.#readInto(ahead, reader, ended.signal);
+    // It is awaited below.
+    reading.catch(() => undefined);
     try {
-      while (!this.#signal.aborted) {
-        const result = await reader.read();
-        this.#isReading = true;
-        if (!(await this.#take(result))) return 'moved by others';
-      }
+      if (!(await this.#storeFrom(ahead))) return 'moved by others';
+      await reading;
       return 'aborted';
     } catch (error) {
       if (this.#signal.aborted) return 'aborted';
       if (error instanceof OffsetOutOfRangeError) return 'out of range';
       throw error;
     } finally {
-      this.#signal.removeEventListener('abort', close);
-      await reader.close();
+      this.#signal.removeEventListener('abort', stop);
+      stop();
+      await Promise.allSettled([reading, reader.close()]);
     }
   }
 
@@ -142,44 +148,90 @@ export class PartitionIndexer {
     }
   }
 
-  /** False when somebody else has moved the position. */
-  async #take(result: ReadResult): Promise<boolean> {
-    const { slots, metrics, clock } = this.#shared;
-    const { records, nextOffset, end } = result;
-    const labels = { partition: String(this.#partition) };
-    const last = records.at(-1);
-    if (last === undefined) {
-      metrics.lagRecords.set(labels, Math.max(0, end - nextOffset));
-      return true;
+  /** Reads and decodes until the end, while what was read before is stored. @throws what the log throws */
+  async #readInto(ahead: BatchAhead, reader: PartitionReader, signal: AbortSignal): Promise<void> {
+    const { clock, metrics } = this.#shared;
+    try {
+      while (!signal.aborted) {
+        const { records, nextOffset, end } = await reader.read();
+        this.#isReading = true;
+        this.#end = end;
+        if (records.length === 0) {
+          const lag = Math.max(0, end - nextOffset);
+          metrics.lagRecords.set({ partition: String(this.#partition) }, lag);
+          continue;
+        }
+        for (const some of chunksOf(records)) {
+          const isLast = some.at(-1) === records.at(-1);
+          const chunk = await this.#decode(some, isLast ? nextOffset : undefined, signal);
+          if (chunk === undefined) return;
+          await ahead.add(chunk);
+        }
+        if (records.length < FEW_RECORDS) {
+          await clock.sleep(GATHER_MS, signal).catch(() => undefined);
+        }
+      }
+    } finally {
+      // What was decoded before an error is stored first.
+      ahead.end();
     }
-    for (const some of batchesOf(records)) {
-      const { offset, timestampMs } = some.at(-1) ?? last;
-      const next = offset === last.offset ? nextOffset : offset + 1;
-      const to = { next, lastRead: { offset, timestampMs } };
-      if (!(await slots.add(() => this.#store(some, to)))) return false;
-      metrics.lagRecords.set(labels, Math.max(0, end - next));
+  }
+
+  /** Undefined when it was aborted. */
+  async #decode(
+    records: readonly LogRecord[],
+    nextOffset: number | undefined,
+    signal: AbortSignal,
+  ): Promise<Chunk | undefined> {
+    const { slots, maxRecordBytes } = this.#shared;
+    const last = records.at(-1);
+    if (last === undefined) return undefined;
+    const release = await takeSlot(slots);
+    try {
+      const decoded = await decode(records, { reader: this.#reader, maxRecordBytes, signal });
+      if (decoded !== undefined && !signal.aborted) {
+        const { offset, timestampMs } = last;
+        const to = { next: nextOffset ?? offset + 1, lastRead: { offset, timestampMs } };
+        const bytes = records.reduce((sum, { value }) => sum + (value?.length ?? 0), 0);
+        return { ...decoded, records: records.length, bytes, to, release };
+      }
+    } catch (error) {
+      release();
+      throw error;
+    }
+    release();
+    return undefined;
+  }
+
+  /** False when somebody else has moved the position. */
+  async #storeFrom(ahead: BatchAhead): Promise<boolean> {
+    for (;;) {
+      const chunks = await ahead.take();
+      if (chunks === undefined) return true;
+      try {
+        if (!(await this.#store(chunks))) return false;
+      } finally {
+        for (const { release } of chunks) release();
+      }
       // The position is where it was: what comes behind must not be stored before it.
       if (this.#signal.aborted) return true;
     }
-    if (records.length < FEW_RECORDS && !this.#signal.aborted) {
-      await clock.sleep(GATHER_MS, this.#signal).catch(() => undefined);
-    }
-    return true;
   }
 
-  async #store(records: readonly LogRecord[], to: IndexPosition): Promise<boolean> {
-    const { maxRecordBytes, metrics, logger } = this.#shared;
-    const by = { reader: this.#reader, maxRecordBytes, signal: this.#signal };
-    const decoded = await decode(records, by);
-    if (decoded === undefined || this.#signal.aborted) return true;
-    const { deadLetters, nullValues } = decoded;
-    const { kept: entries, expired } = await partExpired(decoded.entries, this.#shared);
+  async #store(chunks: Batch): Promise<boolean> {
+    const { metrics, logger } = this.#shared;
+    const { to } = chunks.at(-1) ?? chunks[0];
+    const deadLetters = chunks.flatMap((chunk) => chunk.deadLetters);
+    const all = chunks.flatMap((chunk) => chunk.entries);
+    const { kept: entries, expired } = await partExpired(all, this.#shared);
     const result = await this.#append({ to, entries, deadLetters });
     if (result === 'stale') return false;
+    const labels = { partition: String(this.#partition) };
+    metrics.lagRecords.set(labels, Math.max(0, this.#end - to.next));
     metrics.events.inc({ result: 'stored' }, result.stored);
     metrics.events.inc({ result: 'repeated' }, entries.length - result.stored);
     this.#reportExpired(expired);
-    metrics.events.inc({ result: 'null_value' }, nullValues);
+    for (const { nullValues } of chunks) metrics.events.inc({ result: 'null_value' }, nullValues);
     for (const { reason } of deadLetters) metrics.deadLetters.inc({ reason });
     const [first] = deadLetters;
     if (first) {
@@ -215,15 +267,14 @@ export class PartitionIndexer {
   }
 }
 
-function* batchesOf(records: readonly LogRecord[]): Generator<readonly LogRecord[], void, void> {
-  let start = 0;
-  let bytes = 0;
-  for (const [at, { value }] of records.entries()) {
-    bytes += value?.length ?? 0;
-    if (at === start || (at - start < MAX_BATCH_RECORDS && bytes <= MAX_BATCH_BYTES)) continue;
-    yield records.slice(start, at);
-    start = at;
-    bytes = value?.length ?? 0;
-  }
-  if (start < records.length) yield records.slice(start);
+/** Waits for room for a chunk. Resolves to what gives it back. */
+async function takeSlot(slots: PQueue): Promise<() => void> {
+  const { promise: isFree, resolve: release } = Promise.withResolvers<undefined>();
+  const isTaken = Promise.withResolvers<undefined>();
+  void slots.add(() => {
+    isTaken.resolve(undefined);
+    return isFree;
+  });
+  await isTaken.promise;
+  return () => release(undefined);
 }

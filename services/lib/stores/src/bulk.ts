@@ -1,7 +1,4 @@
-/**
- * The one parameter of a statement that is run with many rows: of a `copy ... from stdin` in
- * PostgreSQL, and of any statement, once for each row, in SQLite. An adapter of ours understands it.
- */
+/** The one parameter of a statement that SQLite runs once for each row. An adapter of ours understands it. */
 export class BulkRows {
   readonly rows: readonly (readonly BulkValue[])[];
 
@@ -10,20 +7,27 @@ export class BulkRows {
   }
 }
 
+/** The one parameter of a `copy ... from stdin` in PostgreSQL. An adapter of ours understands it. */
+export class BulkLines {
+  /** As `copyLine` makes them. */
+  readonly lines: readonly string[];
+
+  constructor(lines: readonly string[]) {
+    this.lines = lines;
+  }
+}
+
 /** An array is one of numbers. */
 export type BulkValue = string | number | null | readonly number[];
 
-/** Rows in the text format of COPY. */
-export function copyText({ rows }: BulkRows): string {
+/** A row in the text format of COPY. */
+export function copyLine(row: readonly BulkValue[]): string {
   let text = '';
-  for (const row of rows) {
-    for (let index = 0; index < row.length; index++) {
-      if (index > 0) text += '\t';
-      text += copyValue(row[index] ?? null);
-    }
-    text += '\n';
+  for (let index = 0; index < row.length; index++) {
+    if (index > 0) text += '\t';
+    text += copyValue(row[index] ?? null);
   }
-  return text;
+  return `${text}\n`;
 }
 
 function copyValue(value: BulkValue): string {

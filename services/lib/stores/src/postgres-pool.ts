@@ -5,7 +5,7 @@ import type { PostgresPool, PostgresPoolClient } from 'kysely';
 import pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
 
-import { BulkRows, copyText } from './bulk.ts';
+import { BulkLines } from './bulk.ts';
 import { postgresFault, UnsafeIntegerError } from './postgres-faults.ts';
 
 const CONNECT_TIMEOUT_MS = 5_000;
@@ -100,7 +100,7 @@ function guarded(client: pg.PoolClient, place: string): PostgresPoolClient {
     if (broken !== undefined) throw broken;
     try {
       const [bulk] = parameters;
-      if (bulk instanceof BulkRows) return await copyIn(client, text, bulk);
+      if (bulk instanceof BulkLines) return await copyIn(client, text, bulk);
       return await client.query(text, [...parameters]);
     } catch (error) {
       const fault = postgresFault(error, place);
@@ -115,12 +115,12 @@ function guarded(client: pg.PoolClient, place: string): PostgresPoolClient {
 }
 
 /** Runs a `copy ... from stdin`. Resolves when the server has taken all rows. */
-async function copyIn(client: pg.PoolClient, text: string, rows: BulkRows): Promise<object> {
+async function copyIn(client: pg.PoolClient, text: string, { lines }: BulkLines): Promise<object> {
   const stream = client.query(copyFrom(text));
   const taken = finished(stream);
-  stream.end(copyText(rows));
+  stream.end(lines.join(''));
   await taken;
-  return { command: 'COPY', rowCount: rows.rows.length, rows: [] };
+  return { command: 'COPY', rowCount: lines.length, rows: [] };
 }
 
 /** Where the server is, without user and password. */

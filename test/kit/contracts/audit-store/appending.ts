@@ -91,6 +91,25 @@ export function appendContract({ store, other }: Suite): void {
     expect(await idsOf(store(), queryOf(stranger))).toEqual(['twice']);
   });
 
+  it('stores events once that several store at the same moment', async () => {
+    const tenant = newTenant();
+    const entries = Array.from({ length: 300 }, (_, index) =>
+      auditEntry({ tenant, id: `${index}`, timeMicros: MAY_21_MICROS * 1.3 + index }),
+    );
+    const results = await Promise.all(
+      Array.from({ length: 6 }, (_, index) =>
+        [store(), other()][index % 2]!.append({
+          ...{ ...batch, topic: newName('topic'), from: undefined },
+          ...{ to: { next: 1, lastRead: null }, entries },
+        }),
+      ),
+    );
+    const stored = results.map((result) => (result === 'stale' ? -1 : result.stored));
+    expect(stored.toSorted((a, b) => b - a)).toEqual([300, 0, 0, 0, 0, 0]);
+    const query = queryOf(tenant, { beforeMicros: MAY_21_MICROS * 2, limit: 1000 });
+    expect(await idsOf(other(), query)).toHaveLength(300);
+  });
+
   it('stores events of any month', async () => {
     const tenant = newTenant();
     const times = [-400, -31, 0, 15, 399].map((days) => MAY_21_MICROS + days * DAY_MICROS);

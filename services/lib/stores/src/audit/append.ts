@@ -27,13 +27,17 @@ export async function storeEvents(
 ): Promise<number | 'month missing'> {
   const months = byMonth(events);
   if (!(await holdMonths(transaction, [...months.keys()]))) return 'month missing';
-  if (months.size > 0) await engine.takeTurn(asAny(transaction));
+  const fresh = new Map<Month, readonly NewEvent[]>();
   let stored = 0;
   for (const [month, inMonth] of months) {
-    const fresh = await unknownOf(transaction, engine, month, inMonth);
-    if (fresh.length > 0) await engine.insert(asAny(transaction), month, fresh);
-    stored += fresh.length;
+    const unknown = await unknownOf(transaction, engine, month, inMonth);
+    if (unknown.length > 0) fresh.set(month, unknown);
+    stored += unknown.length;
   }
+  // Nothing waits for what comes before the turn. Who stores one of these events meanwhile is found out by the unique
+  // index: the transaction then begins anew.
+  if (stored > 0) await engine.takeTurn(asAny(transaction));
+  for (const [month, inMonth] of fresh) await engine.insert(asAny(transaction), month, inMonth);
   return stored;
 }
 
@@ -93,18 +97,15 @@ async function unknownOf(
 ): Promise<NewEvent[]> {
   const unknown = new Map<string, NewEvent>();
   for (const event of events) {
-    const name = `${event.tenant} ${event.entry.id}`;
+    const name = `${event.tenant} ${event.id}`;
     if (!unknown.has(name)) unknown.set(name, event);
   }
-  const ids = [...unknown.values()].map(({ tenant, entry }) => [
-    tenant,
-    engine.encodeText(entry.id),
-  ]);
+  const ids = [...unknown.values()].map(({ tenant, id }) => [tenant, id]);
   const { rows } = await sql<{ tenant: number; id: string }>`
     select e.tenant, e.id from ${engine.idRows(ids)} as k cross join ${engine.tableOf(month)}
     where e.tenant = k.tenant and e.id = k.id
   `.execute(transaction);
-  for (const { tenant, id } of rows) unknown.delete(`${tenant} ${engine.decodeText(id)}`);
+  for (const { tenant, id } of rows) unknown.delete(`${tenant} ${id}`);
   return [...unknown.values()];
 }
 

@@ -30,7 +30,7 @@ import {
   ruleOf,
   storeRule,
 } from './retention-rules.ts';
-import { newEvent } from './rows.ts';
+import { newEvents } from './new-events.ts';
 import type { AuditTables } from './schema.ts';
 import { nameOf, type Tenants } from './tenants.ts';
 
@@ -145,11 +145,7 @@ export class SqlAuditRetention implements AuditRetention {
     entries: readonly AuditEntry[],
     keepUntilMs: number,
   ): Promise<{ readonly stored: number }> {
-    const numbers = await this.#tenants.take(entries.map(({ tenant }) => tenant));
-    const events = entries.map((entry) => {
-      const tenant = numbers.get(nameOf(entry.tenant)) ?? 0;
-      return newEvent(entry, tenant);
-    });
+    const events = await newEvents(this.#engine, this.#tenants, entries);
     const stored = await writeEvents(this.#database, this.#engine, events, async (transaction) => {
       const count = await storeEvents(transaction, this.#engine, events);
       if (count === 'month missing') return count;

@@ -23,10 +23,10 @@ import type { AuditEngine } from './engine.ts';
 import { followEvents } from './ingestion-order.ts';
 import { writeEvents } from './making-months.ts';
 import { monthOf, type Month } from './months.ts';
-import { newEvent } from './rows.ts';
+import { newEvents } from './new-events.ts';
 import type { AuditTables } from './schema.ts';
 import { readEvents, searchEvents } from './search.ts';
-import { nameOf, type Tenants } from './tenants.ts';
+import type { Tenants } from './tenants.ts';
 import { readWhole, RemovedMeanwhileError } from './whole-read.ts';
 
 /** A page holds at most so much text, or one event that is larger. */
@@ -69,11 +69,7 @@ export class SqlAuditStore implements AuditStore {
   }
 
   async append(batch: AuditBatch): Promise<{ readonly stored: number } | 'stale'> {
-    const numbers = await this.#tenants.take(batch.entries.map(({ tenant }) => tenant));
-    const events = batch.entries.map((entry) => {
-      const tenant = numbers.get(nameOf(entry.tenant)) ?? 0;
-      return newEvent(entry, tenant);
-    });
+    const events = await newEvents(this.#engine, this.#tenants, batch.entries);
     const seenAtMs = this.#clock.now();
     return writeEvents(this.#database, this.#engine, events, (transaction) =>
       appendBatch(transaction, this.#engine, { batch, events, seenAtMs }),

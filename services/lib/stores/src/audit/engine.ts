@@ -1,6 +1,7 @@
 import type { AuditEntry } from '@trailpush/core';
 import type { Kysely, RawBuilder } from 'kysely';
 
+import type { BulkValue } from '../bulk.ts';
 import type { Engine } from '../database.ts';
 import type { Month } from './months.ts';
 import type { AuditTables } from './schema.ts';
@@ -9,9 +10,10 @@ import type { AuditTables } from './schema.ts';
 export interface NewEvent {
   readonly tenant: number;
   readonly timeMicros: number;
-  readonly entry: AuditEntry;
-  /** What a free-text search finds it by. */
-  readonly words: readonly string[];
+  /** As it is stored. */
+  readonly id: string;
+  /** What `insert` of the engine that made it takes. */
+  readonly row: readonly BulkValue[];
 }
 
 /** A range of time that one statement looks at. */
@@ -45,6 +47,8 @@ export interface AuditEngine extends Engine {
   walkIndexes(transaction: Kysely<never>): Promise<void>;
   /** Whether a statement failed since its month was dropped. */
   isMonthGone(error: unknown): boolean;
+  /** Before a transaction begins, since it takes more time than anything else that this process does for an event. */
+  newEvent(entry: AuditEntry, tenant: number): NewEvent;
   /** Of one month, and not stored yet. */
   insert(transaction: Kysely<never>, month: Month, events: readonly NewEvent[]): Promise<void>;
   /** The range that these months cover, in their order: what is looked at first comes first. */

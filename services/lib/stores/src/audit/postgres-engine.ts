@@ -1,7 +1,8 @@
+import { searchWordsOf, type AuditEntry } from '@trailpush/core';
 import { sql, type Kysely, type RawBuilder } from 'kysely';
 import pg from 'pg';
 
-import { BulkRows } from '../bulk.ts';
+import { BulkLines, copyLine } from '../bulk.ts';
 import type { AuditEngine, NewEvent, Part } from './engine.ts';
 import { takePostgresTurn } from './ingestion-order.ts';
 import { monthName, startOf, type Month } from './months.ts';
@@ -38,6 +39,7 @@ export const postgresAudit: Omit<AuditEngine, 'dialect' | 'conflict' | 'stalled'
     await sql`set local enable_sort = off`.execute(transaction);
   },
   isMonthGone: (error) => error instanceof pg.DatabaseError && error.code === UNDEFINED_TABLE,
+  newEvent,
   insert,
   partsOf,
   coverage: [sql`not e.is_wide`, sql`e.is_wide`],
@@ -51,22 +53,28 @@ function eventsOf(month: Month): RawBuilder<unknown> {
   return sql`${sql.table(`audit_events_${monthName(month)}`)} as e`;
 }
 
+/** Its row is one value: the line for COPY. */
+function newEvent(entry: AuditEntry, tenant: number): NewEvent {
+  const words = wordsText(searchWordsOf(entry));
+  const row = rowOf(entry, tenant, words);
+  row.push(isWide(entry, words) ? 't' : 'f', termsOf(entry, tenant));
+  const { id, timeMicros } = entry;
+  // Neither of the two that are encoded has a meaning for COPY.
+  return { tenant, timeMicros, id: encodeText(id), row: [encodeText(copyLine(row))] };
+}
+
 async function insert(
   transaction: Kysely<never>,
   month: Month,
   events: readonly NewEvent[],
 ): Promise<void> {
   const columns = sql.join([...STORED_COLUMNS, 'is_wide', 'terms'].map((name) => sql.ref(name)));
-  const rows = events.map((event) => [
-    ...rowOf(event, encodeText),
-    isWide(event.entry, wordsText(event.words)) ? 't' : 'f',
-    termsOf(event.entry, event.tenant),
-  ]);
+  const lines = events.map(({ row: [line] }) => String(line));
   const table = sql.table(`audit_events_${monthName(month)}`);
   // The one parameter of a COPY is what it reads, and is not named in its text.
   const { sql: text } = sql`copy ${table} (${columns}) from stdin`.compile(transaction);
   await transaction.executeQuery({
-    ...sql`${new BulkRows(rows)}`.compile(transaction),
+    ...sql`${new BulkLines(lines)}`.compile(transaction),
     sql: text,
   });
 }

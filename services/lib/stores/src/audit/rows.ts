@@ -1,33 +1,21 @@
-import { searchWordsOf, type AuditEntry, type Tenant } from '@trailpush/core';
+import type { AuditEntry, Tenant } from '@trailpush/core';
 
 import type { BulkValue } from '../bulk.ts';
-import type { NewEvent } from './engine.ts';
 import { EVENT_TEXTS, type EventRow } from './schema.ts';
 
-export function newEvent(entry: AuditEntry, tenant: number): NewEvent {
-  return { tenant, timeMicros: entry.timeMicros, entry, words: searchWordsOf(entry) };
-}
-
 /** The values of `STORED_COLUMNS`. */
-export function rowOf(
-  { tenant, timeMicros, entry, words }: NewEvent,
-  encode: (text: string) => string,
-): BulkValue[] {
+export function rowOf(entry: AuditEntry, tenant: number, words: string): BulkValue[] {
   let bytes = 0;
-  const row: BulkValue[] = [tenant, timeMicros, 0, entry.raw_status_code];
+  const row: BulkValue[] = [tenant, entry.timeMicros, 0, entry.raw_status_code];
   for (let index = 0; index < EVENT_TEXTS.length; index++) {
     const name = EVENT_TEXTS[index];
     if (name === undefined) break;
     const text = entry[name];
-    if (text === null) {
-      row.push(null);
-      continue;
-    }
-    bytes += text.length;
-    row.push(encode(text));
+    row.push(text);
+    if (text !== null) bytes += text.length;
   }
   row[2] = bytes;
-  row.push(wordsText(words));
+  row.push(words);
   return row;
 }
 

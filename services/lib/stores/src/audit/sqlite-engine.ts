@@ -1,10 +1,11 @@
+import { searchWordsOf, type AuditEntry } from '@trailpush/core';
 import { sql, type Kysely, type RawBuilder } from 'kysely';
 
 import { BulkRows } from '../bulk.ts';
 import { SqliteStatementError } from '../sqlite-faults.ts';
 import type { AuditEngine, NewEvent } from './engine.ts';
 import { monthName, startOf, type Month } from './months.ts';
-import { rowOf } from './rows.ts';
+import { rowOf, wordsText } from './rows.ts';
 import { STORED_COLUMNS } from './schema.ts';
 import { createSqliteMonth, dropSqliteMonth, termsTable, wordOf } from './sqlite-months.ts';
 import { termsOf } from './terms.ts';
@@ -26,6 +27,7 @@ export const sqliteAudit: Omit<AuditEngine, 'dialect' | 'conflict' | 'stalled'> 
   walkIndexes: async () => undefined,
   isMonthGone: (error) =>
     error instanceof SqliteStatementError && error.message.startsWith('no such table: '),
+  newEvent,
   insert,
   partsOf: (months, range) =>
     months.map((month) => ({
@@ -45,6 +47,13 @@ function eventsOf(month: Month): RawBuilder<unknown> {
   return sql`${sql.table(`audit_events_${monthName(month)}`)} as e`;
 }
 
+/** Its row is that of the event, and then what the other table has of its terms. */
+function newEvent(entry: AuditEntry, tenant: number): NewEvent {
+  const row = rowOf(entry, tenant, wordsText(searchWordsOf(entry)));
+  row.push(termsOf(entry, tenant).map(wordOf).join(' '));
+  return { tenant, timeMicros: entry.timeMicros, id: entry.id, row };
+}
+
 async function insert(
   transaction: Kysely<never>,
   month: Month,
@@ -60,17 +69,12 @@ async function insert(
     sql`insert into ${sql.table(`audit_events_${monthName(month)}`)}
       (${sql.join(columns.map((name) => sql.ref(name)))})
       values (${sql.raw(columns.map(() => '?').join(', '))})`,
-    new BulkRows(events.map((event, index) => [first + index, ...rowOf(event, (text) => text)])),
+    new BulkRows(events.map(({ row }, index) => [first + index, ...row.slice(0, -1)])),
   );
   await insertMany(
     transaction,
     sql`insert into ${termsTable(month)} (rowid, terms) values (?, ?)`,
-    new BulkRows(
-      events.map(({ entry, tenant }, index) => [
-        first + index,
-        termsOf(entry, tenant).map(wordOf).join(' '),
-      ]),
-    ),
+    new BulkRows(events.map(({ row }, index) => [first + index, row.at(-1) ?? null])),
   );
 }
 
