@@ -48,10 +48,24 @@ describe('trailpush token', () => {
     expect([await use(before), await use(during)]).toEqual([401, 401]);
   });
 
+  it('makes tokens of organizations, which open no account of the same id', async () => {
+    const permissions = ['--permission', 'Audit Logs Read'];
+    const made = await token('create', '--organization', 'acme', ...permissions);
+    const { stdout } = await token('list');
+    expect(stdout).toContain('  organization:acme  Audit Logs Read  ');
+    const statuses = [];
+    for (const tenant of ['organizations/acme', 'accounts/acme']) {
+      const url = `${program?.url ?? ''}/client/v4/${tenant}/logs/audit?order=ingested`;
+      const headers = { authorization: `Bearer ${made.stdout.trim()}` };
+      statuses.push((await fetch(url, { headers })).status);
+    }
+    expect(statuses).toEqual([200, 403]);
+  });
+
   it.each<[string[], RegExp]>([
     [
       ['create', ...WRITE],
-      /^trailpush: name the accounts with --account, or say --all-accounts\n$/,
+      /^trailpush: name accounts with --account and organizations with --organization, or say --all-accounts\n$/,
     ],
     [
       ['create', '--account', 'a', '--permission', 'All'],

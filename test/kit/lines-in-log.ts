@@ -1,5 +1,8 @@
 import type { RecordLog } from '@trailpush/core';
 import { datasets, WriterSchemas } from '@trailpush/datasets';
+import { expect } from 'vitest';
+
+import type { ApiFixture } from './api-fixture.ts';
 
 /** Every event of a log as the `audit_logs_v2` line that customers get, parsed. */
 export async function linesInLog(log: RecordLog): Promise<Record<string, unknown>[]> {
@@ -25,4 +28,14 @@ export async function linesInLog(log: RecordLog): Promise<Record<string, unknown
     await reader.close();
   }
   return lines;
+}
+
+/** As `linesInLog`, once so many are there, and no event waits any more. */
+export async function relayedLines(
+  { log, stores }: Pick<ApiFixture, 'log' | 'stores'>,
+  count: number,
+): Promise<Record<string, unknown>[]> {
+  await expect.poll(async () => (await linesInLog(log)).length).toBe(count);
+  expect(await stores.outbox.count()).toBe(0);
+  return linesInLog(log);
 }

@@ -19,6 +19,8 @@ export interface AuditFacts {
     readonly response?: object;
     readonly value?: object;
   };
+  /** What was changed, before and after; undefined where there was or is none. */
+  readonly change?: { readonly before: object | undefined; readonly after: object | undefined };
 }
 
 /** Who does something, and through what. */
@@ -46,7 +48,7 @@ export function auditTellers(clock: Pick<Clock, 'now'>): (source: AuditSource) =
   return ({ actorIn, raw }) => {
     const ids = new Map<string, string>();
     const time = new Date(clock.now()).toISOString();
-    return ({ tenant, type, description, statusCode, resource }) => {
+    return ({ tenant, type, description, statusCode, resource, change }) => {
       const name = `${tenant.kind} ${tenant.id}`;
       const id = ids.get(name) ?? newId();
       ids.set(name, id);
@@ -57,6 +59,8 @@ export function auditTellers(clock: Pick<Clock, 'now'>): (source: AuditSource) =
         actor: actorIn(tenant),
         ...(raw === undefined ? {} : { raw: { ...raw, status_code: statusCode } }),
         resource: { scope: `${tenant.kind}s`, ...resource },
+        old_value: change?.before,
+        new_value: change?.after,
       });
     };
   };

@@ -1,6 +1,6 @@
 import { LogUnavailableError } from '@trailpush/core';
 import { startApi, type ApiFixture } from '@trailpush/test/kit/api-fixture.ts';
-import { linesInLog } from '@trailpush/test/kit/lines-in-log.ts';
+import { relayedLines } from '@trailpush/test/kit/lines-in-log.ts';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { tokenId } from './tokens.ts';
@@ -17,12 +17,6 @@ beforeEach(async () => {
 });
 afterEach(() => api.close());
 
-async function events(count: number): Promise<Record<string, unknown>[]> {
-  await expect.poll(async () => (await linesInLog(api.log)).length).toBe(count);
-  expect(await api.stores.outbox.count()).toBe(0);
-  return linesInLog(api.log);
-}
-
 describe('a change of a job', () => {
   it('is an audit event that says who made it, how, and what it did, without secrets', async () => {
     const token = await api.createToken({
@@ -38,7 +32,7 @@ describe('a change of a job', () => {
     });
     expect(created.statusCode).toBe(201);
     const { result: job } = created.json<{ result: { id: number } }>();
-    const [line] = await events(1);
+    const [line] = await relayedLines(api, 1);
     expect(line).toEqual({
       AccountID: 'acme',
       AccountName: '',
@@ -78,7 +72,7 @@ describe('a change of a job', () => {
     const { id } = result as { id: number };
     await api.send('PUT', `${JOBS}/${id}`, { name: 'second' });
     await api.send('DELETE', `${JOBS}/${id}`);
-    const lines = await events(3);
+    const lines = await relayedLines(api, 3);
     expect(lines.map(({ ActionType }) => ActionType)).toEqual(['create', 'update', 'delete']);
     expect(lines.slice(1)).toMatchObject([
       {
@@ -105,7 +99,7 @@ describe('a change of a job', () => {
     await api.send('PUT', `${JOBS}/${id + 1}`, { name: 'other' });
     await api.send('DELETE', `${JOBS}/${id + 1}`);
     await api.send('DELETE', `${JOBS}/${id}`);
-    const lines = await events(2);
+    const lines = await relayedLines(api, 2);
     expect(lines.map(({ ActionType }) => ActionType)).toEqual(['create', 'delete']);
   });
 
@@ -117,7 +111,7 @@ describe('a change of a job', () => {
     expect(await api.stores.outbox.count()).toBe(1);
     api.breakLog(undefined);
     await api.send('POST', JOBS, ORDER);
-    const lines = await events(2);
+    const lines = await relayedLines(api, 2);
     expect(lines.map(({ ResourceID }) => Number(ResourceID))).toEqual([
       (created.body.result as { id: number }).id,
       (created.body.result as { id: number }).id + 1,
@@ -126,12 +120,12 @@ describe('a change of a job', () => {
 
   it('is an event without bodies when they are too large for a record', async () => {
     await api.close();
-    api = await startApi({ relays: true, maxRecordBytes: 2000 });
+    api = await startApi({ relays: true, maxRecordBytes: 1200 });
     const filter = JSON.stringify({
       where: { key: 'ActorEmail', operator: 'eq', value: 'a'.repeat(900) },
     });
     await api.send('POST', JOBS, { ...ORDER, filter });
-    const [line] = await events(1);
+    const [line] = await relayedLines(api, 1);
     expect(line).toMatchObject({
       ActionType: 'create',
       ResourceType: 'job',

@@ -43,7 +43,8 @@ const PLAIN_PROPERTIES: ReadonlySet<string> = new Set([
 
 /**
  * Describes a change of a job as an audit event of its account: who made it, through which request, the job
- * before (`resource.value`) and after it (`resource.response`).
+ * before (`old_value`) and after it (`new_value`). Datasets without these have them as `resource.value` and
+ * `resource.response`.
  */
 export function jobAudit(
   deps: JobAuditDeps,
@@ -55,6 +56,7 @@ export function jobAudit(
     const { show } = deps;
     return ({ before, after }) => {
       const jobId = (after ?? before)?.id;
+      const change = { before: before && show(before), after: after && show(after) };
       return tell({
         tenant: { kind: 'account', id: accountId },
         type: action,
@@ -65,9 +67,10 @@ export function jobAudit(
           product: 'logpush',
           type: 'job',
           request: redactBody(request.body, deps.redactConf),
-          response: after === undefined ? { id: jobId } : show(after),
-          ...(before === undefined ? {} : { value: show(before) }),
+          response: change.after ?? { id: jobId },
+          ...(change.before && { value: change.before }),
         },
+        change,
       });
     };
   };

@@ -122,7 +122,8 @@ async function* numbered(texts: readonly string[]): AsyncGenerator<InputLine, vo
 function withoutBodies(line: string): string {
   const { resource, ...event } = JSON.parse(line) as { resource: Record<string, unknown> };
   const { id, product, scope, type } = resource;
-  return JSON.stringify({ ...event, resource: { id, product, scope, type } });
+  const none = { old_value: undefined, new_value: undefined };
+  return JSON.stringify({ ...event, ...none, resource: { id, product, scope, type } });
 }
 
 function isUnavailable(error: unknown): boolean {

@@ -1,5 +1,5 @@
 import { startApi, type ApiFixture } from '@trailpush/test/kit/api-fixture.ts';
-import { linesInLog } from '@trailpush/test/kit/lines-in-log.ts';
+import { relayedLines } from '@trailpush/test/kit/lines-in-log.ts';
 import { systemClock } from '@trailpush/runtime';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
@@ -17,12 +17,6 @@ beforeEach(async () => {
 });
 afterEach(() => api.close());
 
-async function events(count: number): Promise<Record<string, unknown>[]> {
-  await expect.poll(async () => (await linesInLog(api.log)).length).toBe(count);
-  expect(await api.stores.outbox.count()).toBe(0);
-  return linesInLog(api.log);
-}
-
 describe('a token', () => {
   it('leaves an event in each of its accounts when it is made and revoked, and shows none to another', async () => {
     const { id, value } = (await api.send('POST', '/admin/v1/tokens', ORDER)).body.result as {
@@ -31,7 +25,7 @@ describe('a token', () => {
     };
     await api.send('DELETE', `/admin/v1/tokens/${id}`);
     await api.send('DELETE', `/admin/v1/tokens/${id}`);
-    const lines = await events(4);
+    const lines = await relayedLines(api, 4);
     expect(lines.map((line) => [line['AccountID'], line['ActionDescription']])).toEqual(
       expect.arrayContaining([
         ['acme', 'Create API token'],
@@ -62,7 +56,9 @@ describe('a token', () => {
 
   it('for all accounts is an event of the operator', async () => {
     await api.send('POST', '/admin/v1/tokens', { ...ORDER, account_ids: null });
-    expect(await events(1)).toMatchObject([{ AccountID: '', ResourceScope: 'organizations' }]);
+    expect(await relayedLines(api, 1)).toMatchObject([
+      { AccountID: '', ResourceScope: 'organizations' },
+    ]);
   });
 
   it('that is refused leaves no event', async () => {
@@ -80,7 +76,7 @@ describe('a token', () => {
     });
     expect(await api.stores.outbox.count()).toBe(1);
     await api.send('POST', '/admin/v1/tokens', { ...ORDER, account_ids: ['acme'] });
-    const [line] = await events(2);
+    const [line] = await relayedLines(api, 2);
     expect(line).toMatchObject({ ActorID: 'console', ActorType: 'cloudflare_admin', Raw: {} });
   });
 });
@@ -91,7 +87,7 @@ describe('a replay', () => {
     const job = (await api.send('POST', jobs, { ...JOB, name: 'first' })).body.result as {
       id: number;
     };
-    await events(1);
+    await relayedLines(api, 1);
     const replays = `${jobs}/${job.id}/replay`;
     const { partition, end } = (await api.log.bounds()).find((of) => of.end > 0)!;
     const order = {
@@ -103,7 +99,7 @@ describe('a replay', () => {
     const { id } = body.result as { id: number };
     await api.send('DELETE', `${replays}/${id}`);
     await api.send('DELETE', `${replays}/${id}`);
-    const lines = (await events(3)).slice(1);
+    const lines = (await relayedLines(api, 3)).slice(1);
     expect(lines).toMatchObject([
       {
         AccountID: 'acme',

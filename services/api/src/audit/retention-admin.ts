@@ -114,14 +114,12 @@ export class RetentionAdmin {
     const tenant = tenantOf(order);
     const tell = this.#tellerOf(sourceOf(request));
     const facts = { tenant, type: 'update', description, statusCode: 200 } as const;
-    const describe: DescribeRule = (before, after) =>
-      tell({
-        ...facts,
-        resource: {
-          ...{ product: 'audit_logs', type },
-          ...{ request: request.body as object, response: show(after), value: show(before) },
-        },
-      });
+    const describe: DescribeRule = (ruleBefore, ruleAfter) => {
+      const [before, after] = [show(ruleBefore), show(ruleAfter)];
+      const bodies = { request: request.body as object, response: after, value: before };
+      const resource = { product: 'audit_logs', type, ...bodies };
+      return tell({ ...facts, resource, change: { before, after } });
+    };
     return show(await this.#deps.retention.changeRule(tenant, change, describe));
   }
 }
