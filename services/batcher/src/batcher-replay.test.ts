@@ -110,6 +110,24 @@ describe('a replay', () => {
     expect(world.faults(job.id)).toEqual([]);
   });
 
+  it('that is started while its partition is being claimed delivers its range as well', async () => {
+    const { job, process } = await deliveredJob();
+    process.kill();
+    const next = world.newProcess();
+    let id: number | undefined;
+    next.faults.fateOf = ({ name }) => {
+      // After the claim, before the jobs are read.
+      if (name === 'loadAll' && world.stores.partition('audit.events', 0)!.epoch > 1) {
+        id ??= world.startReplay(job.id, [{ partition: 0, from: 21, to: 60 }]);
+      }
+      return 'answer';
+    };
+    await next.start();
+    await world.until('the replay was started', () => id !== undefined);
+    await completed(id!);
+    expect(world.replayed(id!)).toEqual(idsOf(21, 60));
+  });
+
   it('covers several partitions, and ends when the last one is done', async () => {
     world = new BatcherWorld({ partitions: 3 });
     const job = world.createJob();

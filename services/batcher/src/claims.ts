@@ -154,8 +154,8 @@ export class Claims {
   async #claimAndServe(holding: Holding): Promise<unknown> {
     const { number, released } = holding;
     const bounds = await this.#boundsOf(number);
-    const claim = await this.#claim(number, undefined, bounds.start);
-    const cut = await findCut(this.#shared.log, claim, bounds, released.signal);
+    const taken = await this.#claim(number, undefined, bounds.start);
+    const cut = await findCut(this.#shared.log, taken, bounds, released.signal);
     // After the claim: of a job without a cursor row, only its last owner and the store know. Whoever
     // goes on without it leaves behind what it is owed.
     const jobs = await this.#freshJobs();
@@ -166,6 +166,9 @@ export class Claims {
       return undefined;
     }
     holding.stopped = undefined;
+    // The rows once more: a job that is new since the claim begins where its row says, and only there.
+    const claim = await this.#claim(number, taken.epoch, bounds.start);
+    if (!claim.kept) return new LostPartitionError();
     const end = await this.#serve(holding, jobs, { claim, bounds });
     if (end?.kind === 'stopped') this.#stopped(holding, end.reason);
     return end?.kind === 'lost' ? end.error : undefined;
