@@ -13,6 +13,7 @@ export const INVARIANTS = {
   8: 'the fault of one destination delays no other',
   9: 'after healing, lag returns to zero without a restart',
   10: 'an object store holds each event once',
+  11: 'a replay delivers its range, all of it and nothing else, in its own folder and at its pace',
 } as const;
 export type Invariant = keyof typeof INVARIANTS;
 
@@ -28,6 +29,8 @@ export interface JobFacts {
   readonly contents: Map<number, Content>;
   /** By partition: where it was enabled first. Later partitions begin at 0. */
   start: ReadonlyMap<number, number> | undefined;
+  /** Set for a replay, by partition: behind the last offset. It has no other partitions. */
+  readonly ends?: ReadonlyMap<number, number>;
 }
 
 /** What was produced and ordered, known from outside, and what was found to be wrong. */
@@ -52,14 +55,23 @@ export class Facts {
 
   /** Events of a job's account since its start. */
   *owedEvents(jobId: number): Iterable<SimEvent> {
-    const { accountId, start } = this.jobs.get(jobId)!;
-    if (!start) return;
-    for (const [partition, events] of this.#events) {
-      const from = start.get(partition) ?? 0;
-      for (const event of events) {
-        if (event.offset >= from && event.accountId === accountId) yield event;
+    const { accountId } = this.jobs.get(jobId)!;
+    for (const partition of this.#events.keys()) {
+      const range = this.rangeOf(jobId, partition);
+      if (!range) continue;
+      for (const event of this.between(partition, range.from, range.to)) {
+        if (event.accountId === accountId) yield event;
       }
     }
+  }
+
+  /** What the job is owed of a partition, `to` exclusive; undefined: nothing. */
+  rangeOf(jobId: number, partition: number): { from: number; to: number } | undefined {
+    const { start, ends } = this.jobs.get(jobId)!;
+    if (!start) return undefined;
+    if (!ends) return { from: start.get(partition) ?? 0, to: Number.POSITIVE_INFINITY };
+    const [from, to] = [start.get(partition), ends.get(partition)];
+    return from === undefined || to === undefined ? undefined : { from, to };
   }
 
   /** Events with `from` <= offset < `to`. */

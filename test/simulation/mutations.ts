@@ -105,6 +105,30 @@ export const MUTATIONS: readonly Mutation[] = [
     replace: 'return',
   },
   {
+    name: 'a replay beyond its end',
+    file: 'replay-track.ts',
+    find: 'return offset < this.#end && super.wants',
+    replace: 'return super.wants',
+  },
+  {
+    name: 'a replay in the folder of its job',
+    file: 'open-job.ts',
+    find: "const pathTemplate = path === '' ? folder : `${path}/${folder}`;",
+    replace: 'const pathTemplate = path;',
+  },
+  {
+    name: 'a replay at no pace',
+    file: 'replay-track.ts',
+    find: 'if (this.#pace?.pass() === false)',
+    replace: 'if (this.#pace === null)',
+  },
+  {
+    name: 'a replay that is newer than the claim begins nowhere',
+    file: 'claims.ts',
+    find: 'const claim = await this.#claim(number, taken.epoch, bounds.start);',
+    replace: 'const claim = { ...taken, kept: true };',
+  },
+  {
     name: 'gap without a row',
     file: 'partition.ts',
     find: 'await this.progress.recordGap(gap, () => {\n      track.position = Math.max(track.position, to);\n    });',

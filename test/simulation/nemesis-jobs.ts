@@ -12,18 +12,18 @@ export function jobDeeds(world: World) {
   const one =
     (act: (id: number, spec: JobSpec, random: SeededRandom) => void): Act =>
     (random) => {
-      const jobs = [...stores.jobs.values()];
+      const { jobs } = world;
       if (jobs.length === 0) return;
-      const { id, spec } = random.pick(jobs).job;
+      const { id, spec } = random.pick(jobs);
       act(id, spec, random);
     };
   return {
     'create job': (random: SeededRandom) => {
-      if (stores.jobs.size < MAX_JOBS) createJob(world, random);
+      if (world.jobs.length < MAX_JOBS) createJob(world, random);
     },
     'delete job': one((id) => {
       // Without a job there would be nothing left to look at.
-      if (stores.jobs.size > 1) world.deleteJob(id);
+      if (world.jobs.length > 1) world.deleteJob(id);
     }),
     'disable or enable job': one((id, { enabled }) => world.updateJob(id, { enabled: !enabled })),
     'change content': one((id, { filter, outputOptions }, random) => {
@@ -60,7 +60,8 @@ export function createJob(world: World, random: SeededRandom): void {
   world.trace?.(`job ${id} at ${spec.destinationConf.reveal()}, enabled ${spec.enabled}`);
 }
 
-function newConf(world: World, random: SeededRandom): string {
+/** A folder that is nobody else's, anywhere. */
+export function newConf(world: World, random: SeededRandom): string {
   return `mem://${random.pick(LOCATIONS)}/${world.newFolder()}/{DATE}`;
 }
 

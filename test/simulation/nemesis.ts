@@ -3,6 +3,7 @@ import { jobDeeds } from './nemesis-jobs.ts';
 import { logDeeds } from './nemesis-log.ts';
 import { placeDeeds } from './nemesis-places.ts';
 import { processDeeds } from './nemesis-processes.ts';
+import { replayDeeds } from './nemesis-replays.ts';
 import { storeDeeds } from './nemesis-stores.ts';
 import { stream, type Deed, type Fault } from './scenario.ts';
 import type { World } from './world.ts';
@@ -20,6 +21,7 @@ export class Nemesis {
     this.#acts = {
       ...processDeeds(world),
       ...jobDeeds(world),
+      ...replayDeeds(world),
       ...placeDeeds(world),
       ...storeDeeds(world),
       ...logDeeds(world),

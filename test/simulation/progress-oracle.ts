@@ -3,6 +3,7 @@ import type { MemoryTopic } from '../kit/memory-log.ts';
 import type { Facts } from './facts.ts';
 import { matches, type Content, type SimEvent } from './plain-dataset.ts';
 import type { PutOracle } from './put-oracle.ts';
+import type { ReplayOracle } from './replay-oracle.ts';
 
 /**
  * Checks every write of progress against what was produced and delivered: invariants 1 and 4. It stands
@@ -13,6 +14,7 @@ export class ProgressOracle {
   readonly #puts: PutOracle;
   readonly #stores: MemoryStores;
   readonly #topic: MemoryTopic;
+  readonly #replays: ReplayOracle;
   /** By partition and job: the cursor as it was stored last. */
   readonly #cursors = new Map<string, number>();
   /** Owners of partitions, by name: the process. */
@@ -25,11 +27,13 @@ export class ProgressOracle {
     puts: PutOracle;
     stores: MemoryStores;
     topic: MemoryTopic;
+    replays: ReplayOracle;
   }) {
     this.#facts = options.facts;
     this.#puts = options.puts;
     this.#stores = options.stores;
     this.#topic = options.topic;
+    this.#replays = options.replays;
   }
 
   /** A job was created, or enabled for the first time, or given another content. */
@@ -59,18 +63,19 @@ export class ProgressOracle {
   lag(): string | undefined {
     for (const { partition } of this.#topic.bounds()) {
       const stored = this.#stores.partition(this.#topic.topic, partition);
-      for (const [jobId, { start, accountId }] of this.#facts.jobs) {
-        if (!start) continue;
+      for (const [jobId, { accountId }] of this.#facts.jobs) {
+        const range = this.#facts.rangeOf(jobId, partition);
+        if (!range) continue;
         const place = `in partition ${partition}`;
         if (stored?.plans.has(jobId)) return `job ${jobId} has open plans ${place}`;
         const cursor = stored?.cursors.get(jobId)?.cursor ?? stored?.liveFrom ?? 0;
         const open = this.#facts
-          .between(partition, cursor, Number.POSITIVE_INFINITY)
+          .between(partition, cursor, range.to)
           .find((event) => event.accountId === accountId && this.isOwed(jobId, event));
         if (open) return `job ${jobId} owes offset ${open.offset} ${place}`;
       }
     }
-    return undefined;
+    return this.#replays.running();
   }
 
   /** After each call of a store by a process: whatever it changed must be right. */
@@ -94,6 +99,7 @@ export class ProgressOracle {
       }
     }
     this.#checkGaps();
+    this.#replays.checkEnded((jobId, event) => this.isOwed(jobId, event));
     const broken = this.#stores.violations.shift();
     if (broken !== undefined) this.#facts.violate(1, broken);
   }
@@ -101,10 +107,13 @@ export class ProgressOracle {
   /** True when a cursor has moved. */
   #checkCursors(partition: number, stored: StoredPartition, call: string): boolean {
     let hasMoved = false;
-    for (const [jobId, { start }] of this.#facts.jobs) {
-      if (!start) continue;
+    for (const [jobId, { ends }] of this.#facts.jobs) {
+      if (!this.#facts.rangeOf(jobId, partition)) continue;
       const name = `${partition}/${jobId}`;
-      const cursor = stored.cursors.get(jobId)?.cursor ?? stored.liveFrom;
+      const row = stored.cursors.get(jobId);
+      // A replay that has ended has none.
+      if (ends && !row) continue;
+      const cursor = row?.cursor ?? stored.liveFrom;
       const before = this.#cursors.get(name);
       if (before === cursor) continue;
       this.#cursors.set(name, cursor);

@@ -2,6 +2,7 @@ import type { Plan } from '@trailpush/core';
 import type { MemoryStores } from '../kit/memory-stores.ts';
 import type { Facts } from './facts.ts';
 import { lineOf, matches, type SimEvent } from './plain-dataset.ts';
+import type { ReplayOracle } from './replay-oracle.ts';
 
 /** Here an object that is sent again does not replace itself, and bodies may be refused as such. */
 export const POST_LOCATION = 'place-3';
@@ -17,6 +18,7 @@ interface KnownPlan {
 export class PutOracle {
   readonly #facts: Facts;
   readonly #stores: MemoryStores;
+  readonly #replays: ReplayOracle;
   readonly #plans = new Map<string, KnownPlan>();
   /** Answers "delivered" that were given, by place and key. */
   readonly #answered = new Set<string>();
@@ -26,10 +28,17 @@ export class PutOracle {
   readonly #delivered = new Map<number, Map<string, number>>();
   /** Job, folder and event: the object that holds it. */
   readonly #folders = new Map<string, string>();
+  #largestBytes = 0;
 
-  constructor(facts: Facts, stores: MemoryStores) {
+  constructor(facts: Facts, stores: MemoryStores, replays: ReplayOracle) {
     this.#facts = facts;
     this.#stores = stores;
+    this.#replays = replays;
+  }
+
+  /** Of the payload that was planned so far. */
+  get largestBytes(): number {
+    return this.#largestBytes;
   }
 
   /** When the event came to a place for the job; undefined when it did not. */
@@ -57,6 +66,8 @@ export class PutOracle {
       this.#facts.violate(1, `the plan of ${describe(plan)} holds ${counts}`);
     }
     this.#plans.set(name, { plan, events, payload });
+    this.#largestBytes = Math.max(this.#largestBytes, payload.length);
+    this.#replays.planStored(plan);
   }
 
   /** Before a plan is confirmed in the store. */

@@ -17,6 +17,8 @@ export const FAULTS = [
   'change destination',
   'change limits',
   'empty job set',
+  'start replay',
+  'cancel replay',
   'add partition',
   'retention',
   'log away',
