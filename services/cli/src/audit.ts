@@ -17,7 +17,9 @@ export async function openAuditStore(base: Base): Promise<OpenAuditStore> {
   const { config, clock, lifecycle, readiness } = base;
   const logger = base.logger.child({ part: 'audit store' });
   const opened = config.databaseUrl
-    ? await openPostgresAuditStore({ url: config.databaseUrl, clock, logger })
+    ? await openPostgresAuditStore({
+        ...{ url: config.databaseUrl, replicaUrl: config.auditReplicaUrl, clock, logger },
+      })
     : await openSqliteAuditStore({ file: join(config.dataFolder, 'audit.db'), clock });
   lifecycle.defer('audit store', 5000, () => opened.close());
   readiness.add('audit store', () => opened.health());

@@ -15,7 +15,7 @@ import {
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 
-import type { StartedPostgres, TestPostgres } from '../postgres.ts';
+import type { TestPostgres } from '../postgres.ts';
 import { freePort, waitUntilReady } from './ready.ts';
 
 /** Where Debian and its kin keep them, apart from PATH. */
@@ -29,9 +29,12 @@ const WATCHED =
   '"$@" 3<&- & server=$!; { read end <&3; kill -QUIT $server; } & wait $server; kill $!';
 
 /** A server in a temporary folder, from `initdb` and `postgres` on this machine. */
-export async function startPostgresPrograms(): Promise<StartedPostgres> {
+export async function startPostgresPrograms(): Promise<
+  PostgresPrograms | { readonly unavailable: string }
+> {
   const programs = findPrograms();
-  if (programs === undefined) return { unavailable: 'no programs initdb and postgres' };
+  if (programs === undefined)
+    return { unavailable: 'no programs initdb, postgres and pg_basebackup' };
   const user = unprivilegedUser();
   if (user === 'none') {
     return { unavailable: 'PostgreSQL refuses to run as root, and there is no user postgres' };
@@ -56,7 +59,7 @@ function findPrograms(): string | undefined {
     // Not Debian.
   }
   return folders.find((folder) =>
-    ['initdb', 'postgres'].every((program) => isExecutable(join(folder, program))),
+    ['initdb', 'postgres', 'pg_basebackup'].every((program) => isExecutable(join(folder, program))),
   );
 }
 
@@ -81,17 +84,23 @@ function unprivilegedUser(): User | undefined | 'none' {
   return line === null ? 'none' : { uid: Number(line[1]), gid: Number(line[2]) };
 }
 
-class PostgresPrograms implements TestPostgres {
+export class PostgresPrograms implements TestPostgres {
   readonly url: string;
   readonly #programs: string;
   readonly #user: User | undefined;
   readonly #port: number;
   readonly #folder = mkdtempSync(join(tmpdir(), 'trailpush-postgres-'));
-  readonly #password = randomBytes(16).toString('hex');
+  readonly #password: string;
   #version = '';
   #server: ChildProcess | undefined;
 
-  constructor(programs: string, user: User | undefined, port: number) {
+  constructor(
+    programs: string,
+    user: User | undefined,
+    port: number,
+    password = randomBytes(16).toString('hex'),
+  ) {
+    this.#password = password;
     this.#programs = programs;
     this.#user = user;
     this.#port = port;
@@ -109,12 +118,33 @@ class PostgresPrograms implements TestPostgres {
       chownSync(path, this.#user!.uid, this.#user!.gid);
     }
     const options = ['--username=postgres', '--auth=scram-sha-256', `--pwfile=${passwordFile}`];
-    const { status, stdout, stderr } = spawnSync(
-      join(this.#programs, 'initdb'),
-      ['--pgdata=data', '--encoding=UTF8', '--no-locale', '--no-sync', ...options],
+    this.#run('initdb', ['--encoding=UTF8', '--no-locale', '--no-sync', ...options]);
+  }
+
+  /** Another server, which follows this one and takes no writes. */
+  async replicate(): Promise<TestPostgres> {
+    const port = await freePort();
+    const replica = new PostgresPrograms(this.#programs, this.#user, port, this.#password);
+    try {
+      if (this.#user) chownSync(replica.#folder, this.#user.uid, this.#user.gid);
+      const options = ['--write-recovery-conf', '--checkpoint=fast', '--no-sync'];
+      replica.#run('pg_basebackup', [...options, `--dbname=${this.url}`]);
+      await replica.restart();
+    } catch (error) {
+      await replica.stop();
+      throw error;
+    }
+    return replica;
+  }
+
+  #run(program: string, options: readonly string[]): void {
+    const { status, stdout, stderr, error } = spawnSync(
+      join(this.#programs, program),
+      ['--pgdata=data', ...options],
       { cwd: this.#folder, encoding: 'utf8', ...this.#user },
     );
-    if (status !== 0) throw new Error(`initdb has failed: ${stdout}${stderr}`);
+    if (error) throw error;
+    if (status !== 0) throw new Error(`${program} has failed: ${stdout}${stderr}`);
   }
 
   async restart(): Promise<void> {

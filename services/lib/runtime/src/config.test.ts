@@ -26,6 +26,7 @@ describe('loadConfig', () => {
       topic: 'audit.events',
       schemaRegistryUrl: undefined,
       databaseUrl: undefined,
+      auditReplicaUrl: undefined,
       adminToken: undefined,
       secretKey: undefined,
       allowPrivateDestinations: [],

@@ -28,6 +28,7 @@ export interface Config {
   readonly schemaRegistryUrl: Secret | undefined;
   /** Undefined: SQLite in the data folder. */
   readonly databaseUrl: Secret | undefined;
+  readonly auditReplicaUrl: Secret | undefined;
   /** Undefined here and below: see `secretsInDataFolder`. */
   readonly adminToken: Secret | undefined;
   /** 32 bytes in base64. */
@@ -110,6 +111,11 @@ function toConfig(settings: Settings): Config {
         `TRAILPUSH_MEMORY_BUDGET_BYTES (${memoryBudgetBytes}): lower the first or raise the second`,
     );
   }
+  if (settings.TRAILPUSH_AUDIT_REPLICA_URL && !settings.DATABASE_URL) {
+    throw new ConfigError(
+      'TRAILPUSH_AUDIT_REPLICA_URL names a replica of the database of DATABASE_URL, which is not set: set that, too',
+    );
+  }
   return Object.freeze({
     host: settings.TRAILPUSH_HOST,
     port: settings.PORT,
@@ -118,6 +124,7 @@ function toConfig(settings: Settings): Config {
     topic: settings.KAFKA_TOPIC,
     schemaRegistryUrl: settings.SCHEMA_REGISTRY_URL,
     databaseUrl: settings.DATABASE_URL,
+    auditReplicaUrl: settings.TRAILPUSH_AUDIT_REPLICA_URL,
     adminToken: settings.TRAILPUSH_ADMIN_TOKEN,
     secretKey: settings.TRAILPUSH_SECRET_KEY,
     allowPrivateDestinations: Object.freeze(settings.TRAILPUSH_ALLOW_PRIVATE_DESTINATIONS),

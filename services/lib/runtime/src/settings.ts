@@ -106,6 +106,12 @@ export const settingsSchema = z.object({
   DATABASE_URL: url(['postgres:', 'postgresql:'], 'postgres://user:password@host:5432/trailpush')
     .transform(asSecret)
     .optional(),
+  TRAILPUSH_AUDIT_REPLICA_URL: url(
+    ['postgres:', 'postgresql:'],
+    'postgres://user:password@replica:5432/trailpush',
+  )
+    .transform(asSecret)
+    .optional(),
   TRAILPUSH_ADMIN_TOKEN: adminTokenSchema.optional(),
   TRAILPUSH_SECRET_KEY: secretKeySchema.optional(),
   TRAILPUSH_ALLOW_PRIVATE_DESTINATIONS: z
@@ -156,6 +162,7 @@ export const SECRET_SETTINGS: ReadonlySet<string> = new Set<SettingName>([
   'KAFKA_SASL_PASSWORD',
   'SCHEMA_REGISTRY_URL',
   'DATABASE_URL',
+  'TRAILPUSH_AUDIT_REPLICA_URL',
   'TRAILPUSH_ADMIN_TOKEN',
   'TRAILPUSH_SECRET_KEY',
   'TRAILPUSH_NOTIFY_WEBHOOK',

@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { postgresConflict, postgresFault, UnsafeIntegerError } from './postgres-faults.ts';
 
 const place = 'PostgreSQL at db:5432';
+const server = { place, setting: 'DATABASE_URL' };
 
 function sqlError(code: string): pg.DatabaseError {
   const error = new pg.DatabaseError('what the server says', 0, 'error');
@@ -28,7 +29,7 @@ describe('an error of PostgreSQL', () => {
     ['58030', 'check its disk'],
     ['XX001', 'damaged files'],
   ])('%s is trouble with the database: it %s', (code, sentence) => {
-    const fault = postgresFault(sqlError(code), place) as Error;
+    const fault = postgresFault(sqlError(code), server) as Error;
     expect(fault).toBeInstanceOf(StoreUnavailableError);
     expect(fault.message).toContain(`${place} `);
     expect(fault.message).toContain(sentence);
@@ -39,7 +40,7 @@ describe('an error of PostgreSQL', () => {
     '%s passes as it is',
     (code) => {
       const error = sqlError(code);
-      expect(postgresFault(error, place)).toBe(error);
+      expect(postgresFault(error, server)).toBe(error);
     },
   );
 
@@ -62,11 +63,11 @@ describe('an error of PostgreSQL', () => {
     });
     const everyAddress = new AggregateError([refused, new Error('another')]);
     for (const error of [refused, everyAddress]) {
-      expect((postgresFault(error, place) as Error).message).toBe(
+      expect((postgresFault(error, server) as Error).message).toBe(
         `${place} cannot be reached (connect ECONNREFUSED ::1:5432): check that it runs and that DATABASE_URL is right`,
       );
     }
     const unsafe = new UnsafeIntegerError('9007199254740993');
-    expect(postgresFault(unsafe, place)).toBe(unsafe);
+    expect(postgresFault(unsafe, server)).toBe(unsafe);
   });
 });

@@ -3,17 +3,24 @@ import pg from 'pg';
 
 import type { Conflict } from './database.ts';
 
+export interface PostgresServer {
+  /** Without user and password. */
+  readonly place: string;
+  /** The name of the setting that names it. */
+  readonly setting: string;
+}
+
 /** A number that JavaScript cannot hold: never rounded, always an error. */
 export class UnsafeIntegerError extends Error {}
 
-/** By SQLSTATE, or its first two characters: what is wrong, and the remedy. */
+/** By SQLSTATE, or its first two characters: what is wrong, and the remedy. SETTING names the server. */
 const TROUBLES: Readonly<Record<string, string>> = {
   '08': 'has lost the connection: check that it runs',
-  '25006': 'takes no writes: DATABASE_URL must name the primary server',
+  '25006': 'takes no writes: SETTING must name the primary server',
   '25P03': 'ended a transaction that had paused for too long: is this machine overloaded',
-  '28': 'refuses the login: check user and password in DATABASE_URL',
-  '3D000': 'has no such database: check DATABASE_URL',
-  '42501': 'does not permit this: grant the user of DATABASE_URL all rights on its schema',
+  '28': 'refuses the login: check user and password in SETTING',
+  '3D000': 'has no such database: check SETTING',
+  '42501': 'does not permit this: grant the user of SETTING all rights on its schema',
   '53': 'has run out of disk space, memory or connections: give it more',
   '55P03': 'did not grant a lock in time: look for a session that holds it',
   '57': 'cancelled the statement or is going down: check that it runs and is not overloaded',
@@ -21,19 +28,20 @@ const TROUBLES: Readonly<Record<string, string>> = {
   XX: 'reports an internal error, perhaps damaged files: look at its log',
 };
 
-/** What pg rejects with, as the error that crosses the port, or as a bug. `place`: see `placeOf`. */
-export function postgresFault(error: unknown, place: string): unknown {
+/** What pg rejects with, as the error that crosses the port, or as a bug. */
+export function postgresFault(error: unknown, { place, setting }: PostgresServer): unknown {
   if (error instanceof UnsafeIntegerError) return error;
   if (!(error instanceof pg.DatabaseError)) {
     return new StoreUnavailableError(
-      `${place} cannot be reached (${connectionTrouble(error)}): check that it runs and that DATABASE_URL is right`,
+      `${place} cannot be reached (${connectionTrouble(error)}): check that it runs and that ${setting} is right`,
       { cause: error },
     );
   }
   const state = error.code ?? '';
   const trouble = TROUBLES[state] ?? TROUBLES[state.slice(0, 2)];
   if (trouble === undefined) return error;
-  return new StoreUnavailableError(`${place} ${trouble} (${state}: ${error.message})`, {
+  const said = trouble.replace('SETTING', setting);
+  return new StoreUnavailableError(`${place} ${said} (${state}: ${error.message})`, {
     cause: error,
   });
 }

@@ -6,7 +6,7 @@ import pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
 
 import { BulkLines } from './bulk.ts';
-import { postgresFault, UnsafeIntegerError } from './postgres-faults.ts';
+import { postgresFault, UnsafeIntegerError, type PostgresServer } from './postgres-faults.ts';
 
 const CONNECT_TIMEOUT_MS = 5_000;
 /** How long a call waits until one of the connections is free. */
@@ -23,7 +23,7 @@ const KEEP_ALIVE_DELAY_MS = 10_000;
 const MAX_CONNECTIONS = 10;
 
 /** `url` with everything that Trailpush sets itself. @throws ConfigError when it is not a URL. */
-export function postgresConfig(url: string): pg.ClientConfig {
+export function postgresConfig(url: string, setting = 'DATABASE_URL'): pg.ClientConfig {
   const config: pg.ClientConfig = {
     connectionString: url,
     application_name: 'trailpush',
@@ -40,7 +40,7 @@ export function postgresConfig(url: string): pg.ClientConfig {
   } catch {
     // Without the cause: Node puts the whole URL, password included, into its error.
     throw new ConfigError(
-      'DATABASE_URL is not a PostgreSQL address: it must read postgres://user:password@host:5432/database',
+      `${setting} is not a PostgreSQL address: it must read postgres://user:password@host:5432/database`,
     );
   }
   return config;
@@ -59,7 +59,11 @@ function safeInteger(text: string): number {
  * A bounded pool whose errors are those of the ports. A connection on which anything but an SQL
  * error happened is not used again.
  */
-export function openPostgresPool(config: pg.ClientConfig, logger: Logger): PostgresPool {
+export function openPostgresPool(
+  config: pg.ClientConfig,
+  logger: Logger,
+  setting = 'DATABASE_URL',
+): PostgresPool {
   const pool = new pg.Pool({
     ...config,
     max: MAX_CONNECTIONS,
@@ -72,6 +76,7 @@ export function openPostgresPool(config: pg.ClientConfig, logger: Logger): Postg
     },
   });
   const place = placeOf(config);
+  const server = { place, setting };
   const onLost = (error: Error): void =>
     logger.debug({ err: error }, 'a connection to PostgreSQL was lost');
   pool.on('error', onLost);
@@ -81,9 +86,9 @@ export function openPostgresPool(config: pg.ClientConfig, logger: Logger): Postg
     options: {},
     connect: async () => {
       try {
-        return guarded(await pool.connect(), place);
+        return guarded(await pool.connect(), server);
       } catch (error) {
-        if (messageOf(error) !== POOL_TIMEOUT_MESSAGE) throw postgresFault(error, place);
+        if (messageOf(error) !== POOL_TIMEOUT_MESSAGE) throw postgresFault(error, server);
         throw new StoreUnavailableError(
           `${place} does not keep up: all ${MAX_CONNECTIONS} connections were busy for ${POOL_TIMEOUT_MS / 1000} s`,
         );
@@ -94,7 +99,7 @@ export function openPostgresPool(config: pg.ClientConfig, logger: Logger): Postg
 }
 
 /** A client that says the same as the first time, and waits no more, once its connection is broken. */
-function guarded(client: pg.PoolClient, place: string): PostgresPoolClient {
+function guarded(client: pg.PoolClient, server: PostgresServer): PostgresPoolClient {
   let broken: Error | undefined;
   const query = async (text: string, parameters: readonly unknown[]): Promise<unknown> => {
     if (broken !== undefined) throw broken;
@@ -103,7 +108,7 @@ function guarded(client: pg.PoolClient, place: string): PostgresPoolClient {
       if (bulk instanceof BulkLines) return await copyIn(client, text, bulk);
       return await client.query(text, [...parameters]);
     } catch (error) {
-      const fault = postgresFault(error, place);
+      const fault = postgresFault(error, server);
       if (!(error instanceof pg.DatabaseError) && fault instanceof Error) broken = fault;
       throw fault;
     }

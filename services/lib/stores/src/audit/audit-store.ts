@@ -37,17 +37,21 @@ const FIND_WITHIN_MICROS = 1_000_000;
 /** Events in SQL, see `ARCHITECTURE.md`. */
 export class SqlAuditStore implements AuditStore {
   readonly #database: Database<AuditTables>;
+  readonly #queries: Database<AuditTables>;
   readonly #engine: AuditEngine;
   readonly #clock: Clock;
   readonly #tenants: Tenants;
 
   constructor(options: {
     database: Database<AuditTables>;
+    /** The same, or a replica of it that answers what is asked about events. */
+    queries: Database<AuditTables>;
     engine: AuditEngine;
     clock: Clock;
     tenants: Tenants;
   }) {
     this.#database = options.database;
+    this.#queries = options.queries;
     this.#engine = options.engine;
     this.#clock = options.clock;
     this.#tenants = options.tenants;
@@ -79,7 +83,7 @@ export class SqlAuditStore implements AuditStore {
   async query(query: AuditQuery): Promise<AuditPage> {
     const tenant = await this.#tenants.find(query.tenant);
     if (tenant === undefined) return { entries: [], next: undefined };
-    return readWhole(this.#database, this.#engine, async (kysely) => {
+    return readWhole(this.#queries, this.#engine, async (kysely) => {
       const months = await readMonths(kysely);
       const found = { query, tenant, months, count: query.limit + 1 };
       const all = await searchEvents(kysely, this.#engine, found);
@@ -96,7 +100,7 @@ export class SqlAuditStore implements AuditStore {
   async locate(query: AuditQuery): Promise<readonly AuditHit[]> {
     const tenant = await this.#tenants.find(query.tenant);
     if (tenant === undefined) return [];
-    return readWhole(this.#database, this.#engine, async (kysely) => {
+    return readWhole(this.#queries, this.#engine, async (kysely) => {
       const months = await readMonths(kysely);
       return searchEvents(kysely, this.#engine, { query, tenant, months, count: query.limit });
     });
@@ -108,7 +112,7 @@ export class SqlAuditStore implements AuditStore {
   ): Promise<readonly AuditEntry[]> {
     const tenant = await this.#tenants.find(query.tenant);
     if (tenant === undefined) return [];
-    return readWhole(this.#database, this.#engine, async (kysely) => {
+    return readWhole(this.#queries, this.#engine, async (kysely) => {
       const months = new Set(await readMonths(kysely));
       const hits = places.filter(({ timeMicros }) => months.has(monthOf(timeMicros)));
       return readEvents(kysely, this.#engine, { owner: query.tenant, tenant, hits });
@@ -118,7 +122,7 @@ export class SqlAuditStore implements AuditStore {
   async follow(query: AuditFollow): Promise<AuditFollowed> {
     const tenant = await this.#tenants.find(query.tenant);
     if (tenant === undefined) return { entries: [], next: query.after };
-    return readWhole(this.#database, this.#engine, async (kysely) => {
+    return readWhole(this.#queries, this.#engine, async (kysely) => {
       const months = await readMonths(kysely);
       const { hits, next } = await followEvents(
         { database: kysely, engine: this.#engine, query, tenant, months },
@@ -133,7 +137,7 @@ export class SqlAuditStore implements AuditStore {
     const tenant = await this.#tenants.find(query.tenant);
     if (tenant === undefined) return [];
     const of = { engine: this.#engine, clock: this.#clock, query, tenant };
-    return readWhole(this.#database, this.#engine, async (database) =>
+    return readWhole(this.#queries, this.#engine, async (database) =>
       countEvents({ ...of, database, months: await readMonths(database) }),
     );
   }

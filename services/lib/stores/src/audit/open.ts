@@ -20,6 +20,7 @@ import { addIngestionOrder } from './migrations/0002-ingestion-order.ts';
 import { addSearch } from './migrations/0003-search.ts';
 import { createRetention } from './migrations/0004-retention.ts';
 import { postgresAudit } from './postgres-engine.ts';
+import { checkReplica, REPLICA_SETTING } from './replica.ts';
 import type { AuditTables } from './schema.ts';
 import { sqliteAudit } from './sqlite-engine.ts';
 import { Tenants } from './tenants.ts';
@@ -73,34 +74,51 @@ export async function openSqliteAuditStore(options: {
  */
 export async function openPostgresAuditStore(options: {
   readonly url: Secret | string;
+  /** Answers what is asked about events; a few moments behind. */
+  readonly replicaUrl?: Secret | string | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
 }): Promise<OpenAuditStore> {
-  const { url, clock, logger } = options;
-  const config = postgresConfig(url instanceof Secret ? url.reveal() : url);
-  const pool = openPostgresPool({ ...config, options: PLANNER }, logger);
-  const engine: AuditEngine = {
+  const { url, replicaUrl, clock, logger } = options;
+  const engine = postgresEngine(url, 'DATABASE_URL', logger);
+  const replica = replicaUrl && postgresEngine(replicaUrl, REPLICA_SETTING, logger);
+  return open(engine, clock, replica || undefined);
+}
+
+function postgresEngine(url: Secret | string, setting: string, logger: Logger): AuditEngine {
+  const config = postgresConfig(url instanceof Secret ? url.reveal() : url, setting);
+  const pool = openPostgresPool({ ...config, options: PLANNER }, logger, setting);
+  return {
     ...postgresAudit,
     dialect: new PostgresDialect({ pool }),
     conflict: postgresConflict,
     stalled: () => undefined,
   };
-  return open(engine, clock);
 }
 
-async function open(engine: AuditEngine, clock: Clock): Promise<OpenAuditStore> {
+async function open(
+  engine: AuditEngine,
+  clock: Clock,
+  replica?: AuditEngine,
+): Promise<OpenAuditStore> {
   const database = new Database<AuditTables>(engine);
+  const queries = replica ? new Database<AuditTables>(replica) : database;
+  const close = async (): Promise<void> => {
+    if (queries !== database) await queries.close();
+    await database.close();
+  };
   try {
     await database.run((kysely) => migrateTo(kysely, 'audit', MIGRATIONS));
+    if (queries !== database) await checkReplica(database, queries, clock);
   } catch (error) {
-    await database.close();
+    await close();
     throw error;
   }
-  const shared = { database, engine, clock, tenants: new Tenants(database) };
+  const shared = { database, queries, engine, clock, tenants: new Tenants(database, queries) };
   return {
     store: new SqlAuditStore(shared),
     retention: new SqlAuditRetention(shared),
-    health: () => database.health(),
-    close: () => database.close(),
+    health: () => database.health() ?? queries.health(),
+    close,
   };
 }

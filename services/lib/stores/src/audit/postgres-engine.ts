@@ -15,7 +15,8 @@ import { termsOf } from './terms.ts';
 /** Months in one statement: few at first, as most queries end there, then ever more. */
 const MONTHS_AT_ONCE = [1, 1, 2, 4, 8, 16] as const;
 
-const UNDEFINED_TABLE = '42P01';
+/** What one reads was dropped; on a replica a read that stands in the way is ended. */
+const MONTH_GONE: readonly unknown[] = ['42P01', '40001'];
 const QUERY_CANCELED = '57014';
 
 /** Partitions of one table; terms in a GIN index. */
@@ -38,7 +39,7 @@ export const postgresAudit: Omit<AuditEngine, 'dialect' | 'conflict' | 'stalled'
     await sql`set local enable_bitmapscan = off`.execute(transaction);
     await sql`set local enable_sort = off`.execute(transaction);
   },
-  isMonthGone: (error) => error instanceof pg.DatabaseError && error.code === UNDEFINED_TABLE,
+  isMonthGone: (error) => error instanceof pg.DatabaseError && MONTH_GONE.includes(error.code),
   newEvent,
   insert,
   partsOf,

@@ -10,17 +10,20 @@ const MAX_KNOWN = 100_000;
 /** The numbers under which tenants are stored. */
 export class Tenants {
   readonly #database: Database<AuditTables>;
+  readonly #queries: Database<AuditTables>;
   readonly #known = new Map<string, number>();
 
-  constructor(database: Database<AuditTables>) {
+  /** `queries` may be behind `database`: numbers never change. */
+  constructor(database: Database<AuditTables>, queries: Database<AuditTables>) {
     this.#database = database;
+    this.#queries = queries;
   }
 
   /** Undefined for a tenant that has no events. */
   async find({ kind, id }: Tenant): Promise<number | undefined> {
     const known = this.#known.get(nameOf({ kind, id }));
     if (known !== undefined) return known;
-    const row = await this.#database.read((kysely) =>
+    const row = await this.#queries.read((kysely) =>
       kysely
         .selectFrom('audit_tenants')
         .select('tenant')

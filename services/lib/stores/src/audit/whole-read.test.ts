@@ -51,8 +51,10 @@ async function pageWhile(meanwhile: (database: SqliteDatabase.Database) => void)
     },
   };
   const database = new Database<AuditTables>(engine);
-  const tenants = new Tenants(database);
-  const store = new SqlAuditStore({ database, engine, clock: systemClock, tenants });
+  const tenants = new Tenants(database, database);
+  const store = new SqlAuditStore({
+    ...{ database, queries: database, engine, clock: systemClock, tenants },
+  });
   try {
     return (await store.query(QUERY)).entries.map(({ id }) => id);
   } finally {
