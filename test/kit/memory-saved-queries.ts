@@ -23,7 +23,7 @@ export class MemorySavedQueries implements SavedQueryStore {
     query: Parameters<SavedQueryStore['create']>[0],
     events?: EventsOf<SavedQuery>,
   ): Promise<SavedQuery | undefined> {
-    if ((await this.list(query.accountId)).length >= MAX_SAVED_QUERIES) return undefined;
+    if (this.#of(query.accountId).length >= MAX_SAVED_QUERIES) return undefined;
     const nowMs = this.#clock.now();
     return this.#set({ ...query, createdAtMs: nowMs, updatedAtMs: nowMs }, events);
   }
@@ -33,7 +33,7 @@ export class MemorySavedQueries implements SavedQueryStore {
   }
 
   async list(accountId: string): Promise<readonly SavedQuery[]> {
-    return [...this.#queries.values()].filter((each) => each.accountId === accountId);
+    return this.#of(accountId);
   }
 
   async update(
@@ -55,6 +55,10 @@ export class MemorySavedQueries implements SavedQueryStore {
     if (stored && events) this.#outbox.add(events(stored));
     this.#queries.delete(`${accountId} ${id}`);
     return stored;
+  }
+
+  #of(accountId: string): SavedQuery[] {
+    return [...this.#queries.values()].filter((each) => each.accountId === accountId);
   }
 
   #set(query: SavedQuery, events: EventsOf<SavedQuery> | undefined): SavedQuery {

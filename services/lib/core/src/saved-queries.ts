@@ -13,7 +13,7 @@ export interface SavedQuery {
   readonly updatedAtMs: number;
 }
 
-/** Of one account. Two that are saved at the same time may both be the last. */
+/** Of one account. */
 export const MAX_SAVED_QUERIES = 100;
 
 /**

@@ -7,6 +7,7 @@ import {
 } from '@trailpush/core';
 import type { Kysely, Selectable } from 'kysely';
 
+import { raiseCounter } from './counters.ts';
 import type { Database } from './database.ts';
 import { storeEvents } from './outbox.ts';
 import type { Tables } from './schema.ts';
@@ -28,6 +29,8 @@ export class SqlSavedQueryStore implements SavedQueryStore {
     const nowMs = this.#clock.now();
     const created = { ...query, createdAtMs: nowMs, updatedAtMs: nowMs };
     return this.#database.write(async (transaction) => {
+      // Others that save wait here, so that each counts those before it.
+      await raiseCounter(transaction, 'saved_queries', 1);
       const { count } = await transaction
         .selectFrom('saved_queries')
         .select((eb) => eb.fn.countAll<number>().as('count'))

@@ -223,7 +223,7 @@ interface ReplayRangesTable {
 
 /** Raised inside transactions, so that their order is the order of the commits. */
 interface CountersTable {
-  name: 'job_changes' | 'dead_letters';
+  name: 'job_changes' | 'dead_letters' | 'saved_queries';
   value: number;
 }
 

@@ -49,12 +49,13 @@ export function savedQueryContract(suite: Suite): void {
       expect((await store().get(account, query.id))?.name).toBe(query.name);
     });
 
-    it('is one of so many', async () => {
+    it('is one of so many, also when several are saved at one moment', async () => {
       const account = newName('account');
-      for (let count = 0; count < MAX_SAVED_QUERIES; count += 1) {
-        expect(await store().create(newQuery(account))).toBeDefined();
-      }
-      expect(await store().create(newQuery(account))).toBeUndefined();
+      const create = (count: number) =>
+        Promise.all(Array.from({ length: count }, () => store().create(newQuery(account))));
+      expect(await create(MAX_SAVED_QUERIES - 1)).not.toContain(undefined);
+      const last = await create(8);
+      expect(last.filter((query) => query !== undefined)).toHaveLength(1);
       expect(await store().list(account)).toHaveLength(MAX_SAVED_QUERIES);
       expect(await store().create(newQuery(newName('account')))).toBeDefined();
     });

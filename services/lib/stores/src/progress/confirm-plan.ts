@@ -64,19 +64,20 @@ async function store(
   }
   const moved = confirmed.filter(({ popped }) => popped.length > 0);
   await moveToLedger(transaction, moved);
-  await moveCursors(transaction, ownership, moved);
+  const cursors = moved.map(({ plan, popped }) => [plan.job_id, (popped.at(-1) ?? plan).last + 1]);
+  await moveCursors(transaction, ownership, cursors);
 }
 
-async function moveCursors(
+/** @param cursors pairs of a job and its new cursor */
+export async function moveCursors(
   transaction: Transaction<Tables>,
   { topic, partition }: Ownership,
-  moved: readonly Confirmed[],
+  cursors: readonly (readonly number[])[],
 ): Promise<void> {
-  if (moved.length === 0) return;
-  const rows = moved.map(({ plan, popped }) => [plan.job_id, (popped.at(-1) ?? plan).last + 1]);
+  if (cursors.length === 0) return;
   await transaction
     .updateTable('cursors')
-    .from(numberRows(transaction, ['job', 'next'], rows).as('moved'))
+    .from(numberRows(transaction, ['job', 'next'], cursors).as('moved'))
     .set((eb) => ({ cursor: eb.ref('moved.next') }))
     .where('topic', '=', topic)
     .where('partition', '=', partition)

@@ -2,7 +2,7 @@ import type { CutPlanResult, Ownership, Plan, PlanCut } from '@trailpush/core';
 import type { Transaction } from 'kysely';
 
 import type { Tables } from '../schema.ts';
-import { moveToLedger, updateStatus } from './confirm-plan.ts';
+import { moveCursors, moveToLedger, updateStatus } from './confirm-plan.ts';
 import { insertGap } from './losses.ts';
 import { lockOwned } from './ownership.ts';
 import {
@@ -40,7 +40,7 @@ export async function cutPlan(
     .set({ first: plan.first, ...contentOf(plan) })
     .where('id', '=', head.id)
     .execute();
-  await moveCursor(transaction, ownership, jobId, plan.first);
+  await moveCursors(transaction, ownership, [[jobId, plan.first]]);
   return { result: 'cut', cursor: plan.first };
 }
 
@@ -63,23 +63,8 @@ export async function dropHead(
     await moveToLedger(transaction, [{ popped, atMs }]);
   }
   const cursor = (popped.at(-1)?.last ?? head.last) + 1;
-  await moveCursor(transaction, ownership, jobId, cursor);
+  await moveCursors(transaction, ownership, [[jobId, cursor]]);
   return cursor;
-}
-
-async function moveCursor(
-  transaction: Transaction<Tables>,
-  { topic, partition }: Ownership,
-  jobId: number,
-  cursor: number,
-): Promise<void> {
-  await transaction
-    .updateTable('cursors')
-    .set({ cursor })
-    .where('topic', '=', topic)
-    .where('partition', '=', partition)
-    .where('job_id', '=', jobId)
-    .execute();
 }
 
 function isCutOf(head: ObjectRow, { gap, plan }: PlanCut): boolean {
