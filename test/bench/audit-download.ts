@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net';
 import type { AuditStore } from '@trailpush/core';
 import { systemClock as clock } from '@trailpush/runtime';
 
-import { csvHeader, csvRow } from '../../services/api/src/audit/csv.ts';
+import { csvHeader, csvRowOf } from '../../services/api/src/audit/csv.ts';
 import { Downloads, type DownloadFormat } from '../../services/api/src/audit/downloads.ts';
 import { itemOf } from '../../services/api/src/audit/item.ts';
 import { account } from '../kit/audit-entry.ts';
@@ -15,7 +15,7 @@ import { childCpuSeconds } from './child-cpu.ts';
 
 const FORMATS: Readonly<Record<string, DownloadFormat>> = {
   ndjson: { header: '', lineOf: (entry) => `${itemOf(entry)}\n` },
-  csv: { header: csvHeader('account'), lineOf: csvRow },
+  csv: { header: csvHeader('account'), lineOf: csvRowOf },
 };
 /** Another process, so that its work is not counted. Prints bytes and lines. */
 const CLIENT = `

@@ -72,7 +72,7 @@ describe('a call of the SDK', () => {
     // The one event of that id is on the first page, and this is the second.
     'v1.all': ({ isCsv, text }) => {
       expect(isCsv).toBe(true);
-      expect(text).toMatch(/^ActionResult,[\w,]+,When\n$/);
+      expect(text).toMatch(/^ActionResult,[\w,]+,When\r\n$/);
     },
     'v1.cidr': ({ ids }) => {
       const inside = idsWhere((entry) => entry.actor_ip_address?.startsWith('10.') === true);

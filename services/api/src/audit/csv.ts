@@ -21,23 +21,24 @@ const COLUMNS: Readonly<Record<Tenant['kind'], readonly Column[]>> = {
 const FORMULA = /^[=+\-@\t\r\n]/;
 const SPECIAL = /[",\r\n]/;
 
-/** The header row of a download (RFC 4180); columns are named as filters are. */
+/** The header row of a download; columns are named as filters are. */
 export function csvHeader(kind: Tenant['kind']): string {
-  return `${['id', 'time', `${kind}_id`, ...COLUMNS[kind]].join(',')}\r\n`;
+  return csvRow(['id', 'time', `${kind}_id`, ...COLUMNS[kind]]);
+}
+
+/** The event as a row of a download. Absent values are empty. */
+export function csvRowOf(entry: AuditEntry): string {
+  const { tenant, id, timeMicros } = entry;
+  const values = COLUMNS[tenant.kind].map((column) => String(entry[column] ?? ''));
+  return csvRow([id, timeText(timeMicros), tenant.id, ...values]);
 }
 
 /**
- * The event as a row. Absent values are empty. A value that a spreadsheet would compute has an apostrophe
- * before it: this file is for people; for evidence there is NDJSON.
+ * A row of every CSV file that is made for people (RFC 4180). A value that a spreadsheet would compute has an
+ * apostrophe before it; for evidence there is JSON.
  */
-export function csvRow(entry: AuditEntry): string {
-  const { tenant, id, timeMicros } = entry;
-  let row = `${csvValue(id)},${timeText(timeMicros)},${csvValue(tenant.id)}`;
-  for (const column of COLUMNS[tenant.kind]) {
-    const value = entry[column];
-    row += value === null ? ',' : `,${csvValue(String(value))}`;
-  }
-  return `${row}\r\n`;
+export function csvRow(values: readonly string[]): string {
+  return `${values.map(csvValue).join(',')}\r\n`;
 }
 
 function csvValue(text: string): string {

@@ -4,7 +4,7 @@ import { createGzip } from 'node:zlib';
 import type { Tenant } from '@trailpush/core';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 
-import { csvHeader, csvRow } from './csv.ts';
+import { csvHeader, csvRowOf } from './csv.ts';
 import type { DownloadFormat, Downloads } from './downloads.ts';
 import { itemOf } from './item.ts';
 import type { Parameters } from './parameters.ts';
@@ -49,7 +49,7 @@ export async function sendDownload(
 }
 
 function formatOf(format: (typeof FORMATS)[number], { kind }: Tenant): DownloadFormat {
-  if (format === 'csv') return { header: csvHeader(kind), lineOf: csvRow };
+  if (format === 'csv') return { header: csvHeader(kind), lineOf: csvRowOf };
   return { header: '', lineOf: (entry) => `${itemOf(entry)}\n` };
 }
 

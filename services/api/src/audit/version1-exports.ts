@@ -3,7 +3,7 @@ import { Readable } from 'node:stream';
 import type { AuditEntry, Clock } from '@trailpush/core';
 
 import { ApiError, CODE } from '../envelope.ts';
-import { csvLineOf, CSV_HEADER } from './version1-item.ts';
+import { CSV_HEADER, csvRowOf } from './version1-item.ts';
 import type { Version1Log, Version1Search } from './version1-log.ts';
 
 /** Exports at a time: each holds some MiB for as long as its client takes. */
@@ -60,12 +60,12 @@ export class Version1Exports {
     waiting: { sinceMs: number | undefined },
   ): AsyncGenerator<string, void, void> {
     waiting.sinceMs = this.#clock.monotonic();
-    yield CSV_HEADER + first.map(csvLineOf).join('');
+    yield CSV_HEADER + first.map(csvRowOf).join('');
     waiting.sinceMs = undefined;
     for await (const entries of parts) {
       if (entries.length === 0) continue;
       waiting.sinceMs = this.#clock.monotonic();
-      yield entries.map(csvLineOf).join('');
+      yield entries.map(csvRowOf).join('');
       waiting.sinceMs = undefined;
     }
   }

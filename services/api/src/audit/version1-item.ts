@@ -1,5 +1,6 @@
 import type { AuditBody, AuditEntry } from '@trailpush/core';
 
+import { csvRow } from './csv.ts';
 import { membersOf, type Member } from './item.ts';
 import { timeText } from './time.ts';
 
@@ -62,31 +63,27 @@ function valueOf(entry: AuditEntry, name: string, from: AuditBody): string[] {
 }
 
 /** The columns of an export: the fields of the dataset `audit_logs`. */
-const COLUMNS: readonly (readonly [name: string, valueOf: (entry: AuditEntry) => string])[] = [
+const COLUMNS: readonly (readonly [name: string, value: (entry: AuditEntry) => string])[] = [
   ['ActionResult', (entry) => String(isSuccess(entry))],
-  ['ActionType', ({ action_type }) => quoted(action_type ?? '')],
-  ['ActorEmail', ({ actor_email }) => quoted(actor_email ?? '')],
-  ['ActorID', ({ actor_id }) => quoted(actor_id ?? '')],
-  ['ActorIP', ({ actor_ip_address }) => quoted(actor_ip_address ?? '')],
-  ['ActorType', ({ actor_type }) => quoted(actor_type ?? '')],
-  ['ID', ({ id }) => quoted(id)],
-  ['Interface', (entry) => quoted(entry.interface ?? '')],
-  ['Metadata', ({ metadata }) => quoted(metadata ?? '{}')],
-  ['NewValue', ({ new_value }) => quoted(new_value ?? '{}')],
-  ['OldValue', ({ old_value }) => quoted(old_value ?? '{}')],
-  ['OwnerID', ({ owner_id }) => quoted(owner_id ?? '')],
-  ['ResourceID', ({ resource_id }) => quoted(resource_id ?? '')],
-  ['ResourceType', ({ resource_type }) => quoted(resource_type ?? '')],
-  ['When', ({ timeMicros }) => quoted(timeText(timeMicros))],
+  ['ActionType', ({ action_type }) => action_type ?? ''],
+  ['ActorEmail', ({ actor_email }) => actor_email ?? ''],
+  ['ActorID', ({ actor_id }) => actor_id ?? ''],
+  ['ActorIP', ({ actor_ip_address }) => actor_ip_address ?? ''],
+  ['ActorType', ({ actor_type }) => actor_type ?? ''],
+  ['ID', ({ id }) => id],
+  ['Interface', (entry) => entry.interface ?? ''],
+  ['Metadata', ({ metadata }) => metadata ?? '{}'],
+  ['NewValue', ({ new_value }) => new_value ?? '{}'],
+  ['OldValue', ({ old_value }) => old_value ?? '{}'],
+  ['OwnerID', ({ owner_id }) => owner_id ?? ''],
+  ['ResourceID', ({ resource_id }) => resource_id ?? ''],
+  ['ResourceType', ({ resource_type }) => resource_type ?? ''],
+  ['When', ({ timeMicros }) => timeText(timeMicros)],
 ];
 
-export const CSV_HEADER = `${COLUMNS.map(([name]) => name).join(',')}\n`;
+export const CSV_HEADER = csvRow(COLUMNS.map(([name]) => name));
 
-/** The event as a line of CSV (RFC 4180), like one of a job with `output_type` csv. */
-export function csvLineOf(entry: AuditEntry): string {
-  return `${COLUMNS.map(([, value]) => value(entry)).join(',')}\n`;
-}
-
-function quoted(text: string): string {
-  return `"${text.replaceAll('"', '""')}"`;
+/** The event as a row of an export. */
+export function csvRowOf(entry: AuditEntry): string {
+  return csvRow(COLUMNS.map(([, value]) => value(entry)));
 }

@@ -5,7 +5,7 @@ import { accountOf, AUDIT_READERS, authorize, principalOf, type Principal } from
 import { ApiError, CODE } from '../envelope.ts';
 import { sendItems } from './send-items.ts';
 import { Version1Exports } from './version1-exports.ts';
-import { csvLineOf, CSV_HEADER, version1ItemOf } from './version1-item.ts';
+import { CSV_HEADER, csvRowOf, version1ItemOf } from './version1-item.ts';
 import type { Version1Log, Version1Search } from './version1-log.ts';
 import { readVersion1Query, type Version1Query } from './version1-query.ts';
 
@@ -29,7 +29,7 @@ export function registerVersion1Routes(
   const answer = async (reply: FastifyReply, search: Version1Search): Promise<FastifyReply> => {
     if (search.isExport && !search.isPaged) return asCsv(reply).send(await exports.open(search));
     const entries = await log.page(search);
-    if (search.isExport) return asCsv(reply).send(CSV_HEADER + entries.map(csvLineOf).join(''));
+    if (search.isExport) return asCsv(reply).send(CSV_HEADER + entries.map(csvRowOf).join(''));
     const { page, perPage: per_page } = search;
     return sendItems(reply, entries.map(version1ItemOf), { page, per_page, count: entries.length });
   };
