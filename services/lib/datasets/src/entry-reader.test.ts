@@ -49,6 +49,14 @@ describe('EntryReader', () => {
     }
   });
 
+  it('reads a record in the midst of what was fetched, in any script', () => {
+    const event = auditEvent({ id: 'é 監査 😀', accountId: 'acme' });
+    const value = encodeEvent(event);
+    const fetched = Buffer.concat([Buffer.from('before'), value, Buffer.from('behind')]);
+    expect(reader.load(fetched.subarray(6, 6 + value.length), Buffer.from('acme'))).toBe(true);
+    expect(reader.entry()).toMatchObject({ id: 'é 監査 😀', tenant: { id: 'acme' } });
+  });
+
   it('keeps what is absent apart from what is empty, and does not remember the last record', () => {
     const event = auditEvent({ id: 'a', accountId: 'acme' });
     event.actor.email = 'ann@example.com';

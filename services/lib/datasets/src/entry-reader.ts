@@ -33,6 +33,16 @@ export const ENTRY_MEMBERS: ReadonlyMap<number, AuditText | AuditBody | 'raw_sta
     ...[...TEXTS, ...BODIES].map(({ name, slot }) => [slot, name] as const),
   ]);
 
+/** With members in one order from the start: adding them one by one costs more than reading them. */
+const EMPTY: Readonly<Record<string, unknown>> = Object.fromEntries(
+  ['tenant', 'id', 'timeMicros', 'raw_status_code', ...AUDIT_TEXTS, ...AUDIT_BODIES].map((name) => [
+    name,
+    null,
+  ]),
+);
+
+const NOT_ASCII = /[^\0-\x7f]/;
+
 /** No byte of a body becomes more than three, see `copyRewritten`. */
 const MAX_BODY_EXPANSION = 3;
 
@@ -41,6 +51,8 @@ export class EntryReader {
   readonly #reader: AuditEventReader;
   /** The loaded record: a view for each of its texts would cost more than the texts. */
   #bytes: Buffer = Buffer.alloc(0);
+  /** The same with a character for each byte. Its parts are the texts that are ASCII, which nearly all are. */
+  #characters = '';
 
   constructor(schemas: SchemaSource) {
     this.#reader = new AuditEventReader([], schemas);
@@ -58,13 +70,13 @@ export class EntryReader {
 
   /** The loaded record. */
   entry(): AuditEntry {
-    const { view, starts, integers } = this.#reader.cursor;
+    const { view, start, end, starts, integers } = this.#reader.cursor;
     this.#bytes = Buffer.from(view.buffer, view.byteOffset, view.byteLength);
-    const entry: Record<string, unknown> = {
-      id: this.#text(ID),
-      timeMicros: integers[TIME],
-      raw_status_code: (starts[STATUS] ?? -1) < 0 ? null : integers[STATUS],
-    };
+    this.#characters = this.#bytes.toString('latin1', start, end);
+    const entry: Record<string, unknown> = { ...EMPTY };
+    entry['id'] = this.#text(ID);
+    entry['timeMicros'] = integers[TIME];
+    if ((starts[STATUS] ?? -1) >= 0) entry['raw_status_code'] = integers[STATUS];
     entry['tenant'] = this.#reader.isOfAccount
       ? { kind: 'account', id: this.#text(ACCOUNT) }
       : { kind: 'organization', id: this.#text(ORGANIZATION) };
@@ -74,10 +86,12 @@ export class EntryReader {
   }
 
   #text(slot: number): string | null {
-    const { starts, ends } = this.#reader.cursor;
+    const { start: first, starts, ends } = this.#reader.cursor;
     const start = starts[slot] ?? -1;
     if (start < 0) return null;
-    return this.#bytes.toString('utf8', start, ends[slot] ?? 0);
+    const end = ends[slot] ?? 0;
+    const text = this.#characters.slice(start - first, end - first);
+    return NOT_ASCII.test(text) ? this.#bytes.toString('utf8', start, end) : text;
   }
 
   /** A body on one line, as it is delivered. */
