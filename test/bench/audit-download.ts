@@ -29,7 +29,11 @@ const SAMPLE_MS = 20;
 const MB = 1e6;
 
 /** All events of the largest account, over HTTP, to a client that takes what it can get. */
-export async function measureDownloads(store: AuditStore, world: AuditWorld): Promise<string[][]> {
+export async function measureDownloads(
+  store: AuditStore,
+  world: AuditWorld,
+  onProgress: (name: string) => void,
+): Promise<string[][]> {
   const downloads = new Downloads({ audit: store, clock });
   const server = createServer((request, response) => {
     const format = FORMATS[request.url?.slice(1) ?? ''];
@@ -42,6 +46,7 @@ export async function measureDownloads(store: AuditStore, world: AuditWorld): Pr
   const { port } = server.address() as AddressInfo;
   const rows = [];
   for (const format of Object.keys(FORMATS)) {
+    onProgress(`download, ${format}`);
     rows.push([format, ...(await download(`http://127.0.0.1:${port}/${format}`))]);
   }
   server.close();

@@ -4,6 +4,7 @@ import {
   LogClosedError,
   type Assignment,
   type GroupMembership,
+  type LogRecord,
   type PartitionReader,
   type ReadResult,
   type RecordLog,
@@ -23,6 +24,8 @@ const EXTRA_SHARE = 0.08;
 const PARTITIONS = 4;
 /** Records of one read: about what the real logs give. */
 const READ_RECORDS = 1000;
+/** A log does not stop everything else while it fetches. */
+const RECORDS_A_TURN = 50;
 
 /** Events spread evenly over 18 months. */
 export class AuditWorld {
@@ -110,12 +113,15 @@ export class GeneratedLog implements RecordLog {
     if (state.isClosed) throw new LogClosedError('the reader is closed');
     const { offset } = state;
     state.offset = Math.min(end, offset + READ_RECORDS);
-    const records = Array.from({ length: state.offset - offset }, (_, index) => {
-      const number = (offset + index) * PARTITIONS + partition;
+    const records: LogRecord[] = [];
+    const nextOffset = state.offset;
+    for (let at = offset; at < nextOffset; at += 1) {
+      const number = at * PARTITIONS + partition;
       const { key, value } = this.#world.source(number).encoded(number);
       const timestampMs = Math.floor(this.#world.source(number).timeMicros(number) / 1000);
-      return { offset: offset + index, timestampMs, key: Buffer.from(key), value };
-    });
-    return { partition, start: 0, end, records, nextOffset: state.offset };
+      records.push({ offset: at, timestampMs, key: Buffer.from(key), value });
+      if (records.length % RECORDS_A_TURN === 0) await nextTurn();
+    }
+    return { partition, start: 0, end, records, nextOffset };
   }
 }

@@ -1,22 +1,41 @@
 /**
- * `npm run bench:query [-- --events N] [--only postgres|embedded] [--database URL] [--fill]`: fills an audit store with the
- * indexer, asks it what the query API asks, and downloads from it. Prints tables for each store; a benchmark
- * reports, it does not judge. A database that is given is kept, and filled on from where a run before has ended (with
- * the same number of events); `--fill` does no more than that.
+ * `npm run bench:query [-- --help]`: fills audit stores with the indexer, asks them what the query API asks, and
+ * downloads from them. Prints tables for each store; a benchmark reports, it does not judge.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import type { AuditField, AuditFilter, AuditStore, Tenant } from '@trailpush/core';
+import { messageOf, type AuditStore } from '@trailpush/core';
 import { systemClock as clock } from '@trailpush/runtime';
 import { openPostgresAuditStore, openSqliteAuditStore } from '@trailpush/stores';
 import { startPostgres } from '../kit/postgres.ts';
-import { account } from '../kit/audit-entry.ts';
 import { measureDownloads } from './audit-download.ts';
 import { fillAuditStore } from './audit-fill.ts';
-import { AuditWorld, DAY_MICROS, END_MICROS, MONTHS_18_DAYS } from './audit-world.ts';
+import { measureQuestions } from './audit-questions.ts';
+import { AuditWorld } from './audit-world.ts';
 import { logger } from './world.ts';
+
+const HELP = `npm run bench:query -- [options]
+
+Without options: the embedded store with 1,000,000 events, then a PostgreSQL of its own with 10,000,000.
+Progress is written to stderr, tables to stdout.
+
+  --events N               so many events; the embedded store has 1,000,000 at most
+  --only embedded|postgres one of the two
+  --database URL           this PostgreSQL database instead. It is kept, and filled on from where a run
+                           before has ended (with the same --events)
+  --fill                   fills and does no more
+`;
+const MAX_EMBEDDED_EVENTS = 1_000_000;
+
+/** What an administrator sets for a database that takes this much; as it comes, it has 128 MB of memory. */
+const SETTINGS = {
+  shared_buffers: '2GB',
+  max_wal_size: '8GB',
+  checkpoint_timeout: '15min',
+  wal_compression: 'lz4',
+};
 
 const { values } = parseArgs({
   options: {
@@ -24,124 +43,10 @@ const { values } = parseArgs({
     only: { type: 'string', default: '' },
     database: { type: 'string', default: '' },
     fill: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
   },
 });
 const EVENTS = Number(values.events);
-const MAX_EMBEDDED_EVENTS = 1_000_000;
-
-const QUERIES = 60;
-
-interface Question {
-  readonly name: string;
-  readonly days: number;
-  readonly limit?: number;
-  readonly ask: (world: AuditWorld) => { tenant: Tenant; filters: AuditFilter[] };
-}
-
-function byField(field: AuditField, days: number, isNegated = false): Question {
-  const [section = '', member = ''] = /^([a-z]+?)_(.+)$/.exec(field)?.slice(1) ?? [];
-  return {
-    name: `${field}${isNegated ? '.not' : ''}, ${days} days`,
-    days,
-    ask: (world) => {
-      for (;;) {
-        const { event, tenant } = world.recent(days);
-        const whole = event as unknown as Record<string, Record<string, unknown> | null>;
-        const value = field === 'id' ? event.id : whole[section]?.[member];
-        if (typeof value !== 'string' && typeof value !== 'number') continue;
-        if (value === '') continue;
-        return { tenant, filters: [{ field, values: [value], isNegated }] };
-      }
-    },
-  };
-}
-
-const FIELDS: readonly AuditField[] = [
-  ...(['account_name', 'action_result', 'action_type', 'actor_context', 'actor_email'] as const),
-  ...(['actor_id', 'actor_ip_address', 'actor_token_id', 'actor_token_name'] as const),
-  ...(['actor_type', 'id', 'raw_cf_ray_id', 'raw_method', 'raw_status_code', 'raw_uri'] as const),
-  ...(['resource_id', 'resource_product', 'resource_scope', 'resource_type'] as const),
-  ...(['zone_id', 'zone_name'] as const),
-];
-
-const QUESTIONS: readonly Question[] = [
-  {
-    name: 'newest page, 100 of 90 days',
-    days: 90,
-    ask: (world) => ({ tenant: world.recent(90).tenant, filters: [] }),
-  },
-  {
-    name: 'newest page, 1000 of 90 days',
-    days: 90,
-    limit: 1000,
-    ask: (world) => ({ tenant: world.recent(90).tenant, filters: [] }),
-  },
-  ...FIELDS.map((field) => byField(field, 90)),
-  ...(['action_type', 'actor_email', 'resource_product'] as const).map((field) =>
-    byField(field, 90, true),
-  ),
-  {
-    name: 'action_type=view (there is none), 90 days',
-    days: 90,
-    ask: (world) => ({
-      tenant: world.recent(90).tenant,
-      filters: [{ field: 'action_type', values: ['view'], isNegated: false }],
-    }),
-  },
-  ...(['raw_cf_ray_id', 'resource_id', 'actor_email', 'id'] as const).map((field) =>
-    byField(field, MONTHS_18_DAYS),
-  ),
-];
-
-async function measure(store: AuditStore, world: AuditWorld): Promise<void> {
-  const rows = [['query', 'p50 ms', 'p95 ms', 'max ms', 'rows']];
-  for (const { name, days, limit = 100, ask } of QUESTIONS) {
-    const times = { sinceMicros: END_MICROS - days * DAY_MICROS, beforeMicros: END_MICROS * 2 };
-    const measured = await repeat(async () => {
-      const query = { ...ask(world), ...times, direction: 'desc' as const, limit };
-      return (await store.query(query)).entries.length;
-    });
-    rows.push([name, ...measured]);
-  }
-  rows.push(...(await measureFollowing(store, world)));
-  printTable(rows);
-}
-
-/** What a collector asks that begins, and one that is up to date. */
-async function measureFollowing(store: AuditStore, world: AuditWorld): Promise<string[][]> {
-  const tenant = account(world.largest);
-  const follow = (after: number) =>
-    store.follow({
-      ...{ tenant, after, sinceMicros: 0, beforeMicros: END_MICROS * 2 },
-      ...{ limit: 1000, filters: [] },
-    });
-  let after = 0;
-  const pages = await repeat(async () => {
-    const { entries, next } = await follow(after);
-    after = next;
-    return entries.length;
-  });
-  for (let next = -1; next !== after;) [next, after] = [after, (await follow(after)).next];
-  const rest = await repeat(async () => (await follow(after)).entries.length);
-  return [
-    ['order=ingested, pages of 1000', ...pages],
-    ['order=ingested, nothing new', ...rest],
-  ];
-}
-
-/** Asks many times; `ask` resolves to the number of rows. */
-async function repeat(ask: () => Promise<number>): Promise<string[]> {
-  const took: number[] = [];
-  let found = 0;
-  for (let round = 0; round < QUERIES; round += 1) {
-    const startedMs = clock.monotonic();
-    found += await ask();
-    took.push(clock.monotonic() - startedMs);
-  }
-  took.sort((a, b) => a - b);
-  const at = (share: number) => (took[Math.ceil(QUERIES * share) - 1] ?? 0).toFixed(1);
-  return [at(0.5), at(0.95), at(1), (found / QUERIES).toFixed(0)];
-}
 
 function printTable(rows: readonly (readonly string[])[]): void {
   const [head = [], ...rest] = rows;
@@ -160,23 +65,55 @@ async function run(name: string, store: AuditStore, events: number): Promise<voi
     ),
   ]);
   if (values.fill) return;
-  await measure(store, world);
-  printTable(await measureDownloads(store, world));
+  const say = (what: string) => process.stderr.write(`bench: ${what}\n`);
+  for (const measure of [measureQuestions, measureDownloads]) {
+    try {
+      printTable(await measure(store, world, say));
+    } catch (error) {
+      // The rest of a long run is worth having.
+      process.stdout.write(`${messageOf(error)}\n\n`);
+      process.exitCode = 1;
+    }
+  }
 }
 
-if (values.only !== 'postgres') {
+async function runEmbedded(): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'trailpush-bench-'));
   const opened = await openSqliteAuditStore({ file: join(folder, 'audit.db'), clock });
   await run('SQLite', opened.store, Math.min(EVENTS, MAX_EMBEDDED_EVENTS));
   await opened.close();
   rmSync(folder, { recursive: true });
 }
-if (values.only !== 'embedded') {
-  const server = values.database === '' ? await startPostgres({ disposable: true }) : undefined;
+
+async function runPostgres(): Promise<void> {
+  const server =
+    values.database === ''
+      ? await startPostgres({ disposable: true, settings: SETTINGS })
+      : undefined;
   if (server && 'unavailable' in server) throw new Error(server.unavailable);
-  const url = server?.url ?? values.database;
-  const opened = await openPostgresAuditStore({ url, clock, logger });
-  await run(server?.description ?? 'PostgreSQL', opened.store, EVENTS);
-  await opened.close();
-  await server?.stop();
+  const settings = Object.entries(SETTINGS).map(([name, value]) => `${name}=${value}`);
+  const name = server ? `${server.description}, ${settings.join(', ')}` : 'PostgreSQL';
+  const opened = await openPostgresAuditStore({
+    ...{ url: server?.url ?? values.database, clock, logger },
+  });
+  try {
+    await run(name, opened.store, EVENTS);
+  } finally {
+    await opened.close();
+    await server?.stop();
+  }
+}
+
+if (values.help) {
+  process.stdout.write(HELP);
+} else if (
+  !Number.isSafeInteger(EVENTS) ||
+  EVENTS < 1 ||
+  !/^(|embedded|postgres)$/.test(values.only)
+) {
+  process.stderr.write(`--events must be a whole number, and --only embedded or postgres\n${HELP}`);
+  process.exitCode = 2;
+} else {
+  if (values.only !== 'postgres') await runEmbedded();
+  if (values.only !== 'embedded') await runPostgres();
 }

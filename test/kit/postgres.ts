@@ -21,6 +21,8 @@ export type StartedPostgres = TestPostgres | { readonly unavailable: string };
 export interface StartPostgresOptions {
   /** A server of one's own, for tests that kill it: TEST_DATABASE_URL is left alone. */
   readonly disposable?: boolean;
+  /** Of a server that is started here, by the names of its configuration. */
+  readonly settings?: Readonly<Record<string, string>>;
 }
 
 /**
@@ -32,7 +34,7 @@ export async function startPostgres(options: StartPostgresOptions = {}): Promise
   if (given !== undefined && given !== '' && options.disposable !== true) return useGiven(given);
   const reasons: string[] = [];
   for (const start of [startDockerPostgres, startPostgresPrograms]) {
-    const started = await start();
+    const started = await start(options.settings ?? {});
     if (!('unavailable' in started)) return started;
     reasons.push(started.unavailable);
   }

@@ -24,8 +24,8 @@ const DAY_MS = 86_400_000;
 const MAX_BEHIND_DAYS = 3653;
 const MAX_AHEAD_DAYS = 31;
 
-/** Some milliseconds of work; then what else this process does, say storing what was decoded, has its turn. */
-const RECORDS_A_TURN = 100;
+/** Half a millisecond of work; then what else this process does, say storing what was decoded, has its turn. */
+const RECORDS_A_TURN = 25;
 
 /**
  * Reads records in order. Bad ones are set aside, as they are for delivery; null values are counted.

@@ -199,8 +199,8 @@ describe('the indexer', () => {
     expect(slow.sizes).toEqual([7]);
     slow.release();
     await clock.advance(3000);
-    // Seven of eight chunks: the first is still being stored.
-    expect(slow.sizes.slice(0, 2)).toEqual([7, 49]);
+    // Eleven of twelve chunks: the first is still being stored.
+    expect(slow.sizes.slice(0, 2)).toEqual([7, 77]);
     for (let round = 0; round < 10; round += 1) {
       slow.release();
       await clock.advance(3000);

@@ -13,7 +13,7 @@ import { PartitionIndexer, type Shared } from './partition-indexer.ts';
 export const GROUP_ID = 'trailpush-indexer';
 
 /** Chunks of records that are decoded or stored at once: what one transaction stores, and the same ahead of it. */
-const SLOTS = 8;
+const SLOTS = 12;
 const COMMIT_MS = 5000;
 const RETRY_MS = 1000;
 /** Of the time that a shutdown has: what the batches under way and leaving may take. */

@@ -10,7 +10,9 @@ const ENGINE_TIMEOUT_MS = 5_000;
 const START_TIMEOUT_MS = 300_000;
 
 /** A server in a container, on a port of the host that outlives its restarts. */
-export async function startDockerPostgres(): Promise<StartedPostgres> {
+export async function startDockerPostgres(
+  settings: Readonly<Record<string, string>>,
+): Promise<StartedPostgres> {
   const { GenericContainer, Wait, getContainerRuntimeClient } = await import('testcontainers');
   const engine = await answerOf(getContainerRuntimeClient());
   if (engine === undefined) return { unavailable: 'no Docker engine' };
@@ -19,6 +21,10 @@ export async function startDockerPostgres(): Promise<StartedPostgres> {
   const container = await new GenericContainer(IMAGE)
     .withExposedPorts({ container: 5432, host: port })
     .withEnvironment({ POSTGRES_PASSWORD: password })
+    .withCommand([
+      'postgres',
+      ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
+    ])
     .withWaitStrategy(Wait.forListeningPorts())
     .withStartupTimeout(START_TIMEOUT_MS)
     .start();

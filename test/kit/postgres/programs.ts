@@ -29,9 +29,9 @@ const WATCHED =
   '"$@" 3<&- & server=$!; { read end <&3; kill -QUIT $server; } & wait $server; kill $!';
 
 /** A server in a temporary folder, from `initdb` and `postgres` on this machine. */
-export async function startPostgresPrograms(): Promise<
-  PostgresPrograms | { readonly unavailable: string }
-> {
+export async function startPostgresPrograms(
+  settings: Readonly<Record<string, string>> = {},
+): Promise<PostgresPrograms | { readonly unavailable: string }> {
   const programs = findPrograms();
   if (programs === undefined)
     return { unavailable: 'no programs initdb, postgres and pg_basebackup' };
@@ -39,7 +39,7 @@ export async function startPostgresPrograms(): Promise<
   if (user === 'none') {
     return { unavailable: 'PostgreSQL refuses to run as root, and there is no user postgres' };
   }
-  const server = new PostgresPrograms(programs, user, await freePort());
+  const server = new PostgresPrograms(programs, user, await freePort(), settings);
   try {
     server.initialize();
     await server.restart();
@@ -89,6 +89,7 @@ export class PostgresPrograms implements TestPostgres {
   readonly #programs: string;
   readonly #user: User | undefined;
   readonly #port: number;
+  readonly #settings: readonly string[];
   readonly #folder = mkdtempSync(join(tmpdir(), 'trailpush-postgres-'));
   readonly #password: string;
   #version = '';
@@ -98,10 +99,15 @@ export class PostgresPrograms implements TestPostgres {
     programs: string,
     user: User | undefined,
     port: number,
+    settings: Readonly<Record<string, string>>,
     password = randomBytes(16).toString('hex'),
   ) {
     this.#password = password;
     this.#programs = programs;
+    this.#settings = [
+      ...['listen_addresses=127.0.0.1', 'unix_socket_directories='],
+      ...Object.entries(settings).map(([name, value]) => `${name}=${value}`),
+    ];
     this.#user = user;
     this.#port = port;
     this.url = `postgres://postgres:${this.#password}@127.0.0.1:${port}/postgres`;
@@ -124,7 +130,7 @@ export class PostgresPrograms implements TestPostgres {
   /** Another server, which follows this one and takes no writes. */
   async replicate(): Promise<TestPostgres> {
     const port = await freePort();
-    const replica = new PostgresPrograms(this.#programs, this.#user, port, this.#password);
+    const replica = new PostgresPrograms(this.#programs, this.#user, port, {}, this.#password);
     try {
       if (this.#user) chownSync(replica.#folder, this.#user.uid, this.#user.gid);
       const options = ['--write-recovery-conf', '--checkpoint=fast', '--no-sync'];
@@ -151,10 +157,9 @@ export class PostgresPrograms implements TestPostgres {
     await this.#end('SIGINT');
     const output = openSync(join(this.#folder, 'output.txt'), 'a');
     const command = [join(this.#programs, 'postgres'), '-D', 'data', '-p', String(this.#port)];
-    const settings = ['listen_addresses=127.0.0.1', 'unix_socket_directories='];
     const server = spawn(
       '/bin/sh',
-      ['-c', WATCHED, 'sh', ...command, ...settings.flatMap((setting) => ['-c', setting])],
+      ['-c', WATCHED, 'sh', ...command, ...this.#settings.flatMap((setting) => ['-c', setting])],
       { cwd: this.#folder, stdio: ['ignore', output, output, 'pipe'], ...this.#user },
     );
     closeSync(output);

@@ -9,11 +9,13 @@ export class BulkRows {
 
 /** The one parameter of a `copy ... from stdin` in PostgreSQL. An adapter of ours understands it. */
 export class BulkLines {
-  /** As `copyLine` makes them. */
-  readonly lines: readonly string[];
+  readonly bytes: Buffer;
+  readonly rows: number;
 
+  /** Lines as `copyLine` makes them. */
   constructor(lines: readonly string[]) {
-    this.lines = lines;
+    this.bytes = Buffer.from(lines.join(''));
+    this.rows = lines.length;
   }
 }
 

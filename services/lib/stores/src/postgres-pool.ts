@@ -120,12 +120,16 @@ function guarded(client: pg.PoolClient, server: PostgresServer): PostgresPoolCli
 }
 
 /** Runs a `copy ... from stdin`. Resolves when the server has taken all rows. */
-async function copyIn(client: pg.PoolClient, text: string, { lines }: BulkLines): Promise<object> {
+async function copyIn(
+  client: pg.PoolClient,
+  text: string,
+  { bytes, rows }: BulkLines,
+): Promise<object> {
   const stream = client.query(copyFrom(text));
   const taken = finished(stream);
-  stream.end(lines.join(''));
+  stream.end(bytes);
   await taken;
-  return { command: 'COPY', rowCount: lines.length, rows: [] };
+  return { command: 'COPY', rowCount: rows, rows: [] };
 }
 
 /** Where the server is, without user and password. */

@@ -27,17 +27,17 @@ export async function storeEvents(
 ): Promise<number | 'month missing'> {
   const months = byMonth(events);
   if (!(await holdMonths(transaction, [...months.keys()]))) return 'month missing';
-  const fresh = new Map<Month, readonly NewEvent[]>();
+  const inserts: ReturnType<AuditEngine['inserting']>[] = [];
   let stored = 0;
   for (const [month, inMonth] of months) {
     const unknown = await unknownOf(transaction, engine, month, inMonth);
-    if (unknown.length > 0) fresh.set(month, unknown);
+    if (unknown.length > 0) inserts.push(engine.inserting(month, unknown));
     stored += unknown.length;
   }
   // Nothing waits for what comes before the turn. Who stores one of these events meanwhile is found out by the unique
   // index: the transaction then begins anew.
   if (stored > 0) await engine.takeTurn(asAny(transaction));
-  for (const [month, inMonth] of fresh) await engine.insert(asAny(transaction), month, inMonth);
+  for (const insert of inserts) await insert(asAny(transaction));
   return stored;
 }
 

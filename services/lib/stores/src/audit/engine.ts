@@ -49,8 +49,11 @@ export interface AuditEngine extends Engine {
   isMonthGone(error: unknown): boolean;
   /** Before a transaction begins, since it takes more time than anything else that this process does for an event. */
   newEvent(entry: AuditEntry, tenant: number): NewEvent;
-  /** Of one month, and not stored yet. */
-  insert(transaction: Kysely<never>, month: Month, events: readonly NewEvent[]): Promise<void>;
+  /** Stores events of one month that are not stored yet. What can be done before the turn is done when this is called. */
+  inserting(
+    month: Month,
+    events: readonly NewEvent[],
+  ): (transaction: Kysely<never>) => Promise<void>;
   /** The range that these months cover, in their order: what is looked at first comes first. */
   partsOf(
     months: readonly Month[],

@@ -5,8 +5,8 @@ import type { AuditEntry } from '@trailpush/core';
 import type { AuditEngine, NewEvent } from './engine.ts';
 import { nameOf, type Tenants } from './tenants.ts';
 
-/** Some milliseconds of work; then what else this process does, say what the database waits for, has its turn. */
-const EVENTS_A_TURN = 100;
+/** Half a millisecond of work; then what else this process does, say what the database waits for, has its turn. */
+const EVENTS_A_TURN = 25;
 
 /** Entries as they are stored. */
 export async function newEvents(

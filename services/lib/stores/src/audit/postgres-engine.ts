@@ -41,7 +41,7 @@ export const postgresAudit: Omit<AuditEngine, 'dialect' | 'conflict' | 'stalled'
   },
   isMonthGone: (error) => error instanceof pg.DatabaseError && MONTH_GONE.includes(error.code),
   newEvent,
-  insert,
+  inserting,
   partsOf,
   coverage: [sql`not e.is_wide`, sql`e.is_wide`],
   countedAtOnce: undefined,
@@ -64,20 +64,18 @@ function newEvent(entry: AuditEntry, tenant: number): NewEvent {
   return { tenant, timeMicros, id: encodeText(id), row: [encodeText(copyLine(row))] };
 }
 
-async function insert(
-  transaction: Kysely<never>,
+function inserting(
   month: Month,
   events: readonly NewEvent[],
-): Promise<void> {
+): (transaction: Kysely<never>) => Promise<void> {
   const columns = sql.join([...STORED_COLUMNS, 'is_wide', 'terms'].map((name) => sql.ref(name)));
-  const lines = events.map(({ row: [line] }) => String(line));
+  const lines = new BulkLines(events.map(({ row: [line] }) => String(line)));
   const table = sql.table(`audit_events_${monthName(month)}`);
-  // The one parameter of a COPY is what it reads, and is not named in its text.
-  const { sql: text } = sql`copy ${table} (${columns}) from stdin`.compile(transaction);
-  await transaction.executeQuery({
-    ...sql`${new BulkLines(lines)}`.compile(transaction),
-    sql: text,
-  });
+  return async (transaction) => {
+    // The one parameter of a COPY is what it reads, and is not named in its text.
+    const { sql: text } = sql`copy ${table} (${columns}) from stdin`.compile(transaction);
+    await transaction.executeQuery({ ...sql`${lines}`.compile(transaction), sql: text });
+  };
 }
 
 function partsOf(

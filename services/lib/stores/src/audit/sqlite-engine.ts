@@ -28,7 +28,7 @@ export const sqliteAudit: Omit<AuditEngine, 'dialect' | 'conflict' | 'stalled'> 
   isMonthGone: (error) =>
     error instanceof SqliteStatementError && error.message.startsWith('no such table: '),
   newEvent,
-  insert,
+  inserting: (month, events) => (transaction) => insert(transaction, month, events),
   partsOf: (months, range) =>
     months.map((month) => ({
       table: eventsOf(month),
