@@ -93,7 +93,7 @@ function actorOf(principal: Principal, tenant: Tenant, address: string): object 
   const { tokenId, tokenName, email, context, isAdmin } = principal;
   const owner = isAdmin
     ? { type: 'cloudflare_admin', id: tokenId }
-    : email === null
+    : email === null && tenant.kind === 'account'
       ? { type: 'account', id: tenant.id }
       : { type: 'user', id: tokenId, email };
   return {

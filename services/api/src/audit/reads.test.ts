@@ -4,6 +4,8 @@ import { account, auditEntry, MAY_21_MICROS } from '@trailpush/test/kit/audit-en
 import { put } from '@trailpush/test/kit/contracts/audit-store/suite.ts';
 import { afterEach, describe, expect, it } from 'vitest';
 
+import { tokenId } from '../tokens.ts';
+
 const WINDOW = 'since=2026-05-01&before=2026-06-01';
 const LIST = '/client/v4/accounts/acme/logs/audit';
 const VERSION_1 = '/client/v4/accounts/acme/audit_logs';
@@ -97,6 +99,18 @@ describe('a read of an audit log', () => {
       '/organizations/org/logs/audit',
     ]);
     expect(lines[2]).toMatchObject({ organization: { id: 'org' } });
+  });
+
+  it('of an organization names its token, and no account of the same id', async () => {
+    await start(true);
+    const permissions = ['Audit Logs Read'] as const;
+    const token = await api.createToken({ organizationIds: ['acme'], permissions });
+    const url = `/client/v4/organizations/acme/logs/audit?${WINDOW}`;
+    await api.app.inject({ url, headers: { authorization: `Bearer ${token}` } });
+    const [line] = await told();
+    const actor = { type: 'user', id: tokenId(token), token_id: tokenId(token) };
+    expect(line).toMatchObject({ organization: { id: 'acme' }, actor });
+    expect(line).not.toHaveProperty('account');
   });
 
   it('is not told where nothing was read', async () => {
