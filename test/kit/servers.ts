@@ -1,4 +1,5 @@
 /** The real servers that can be had, started once for a whole run. */
+import { startClickhouse } from './clickhouse.ts';
 import { startKafka } from './kafka/index.ts';
 import { startPostgres } from './postgres.ts';
 import { startS3 } from './s3/index.ts';
@@ -44,13 +45,21 @@ async function s3(): Promise<Server> {
   return { name, description: started.description, environment, stop: () => started.stop() };
 }
 
+async function clickhouse(): Promise<Server> {
+  const started = await startClickhouse();
+  const name = 'ClickHouse';
+  if ('unavailable' in started) return { name, ...started };
+  const environment = { TEST_CLICKHOUSE_URL: started.url };
+  return { name, description: started.description, environment, stop: () => started.stop() };
+}
+
 /** Runs `work` with every server that can be had, and ends them afterwards, whatever comes of it. */
 export async function withServers(
   work: (servers: readonly Server[], environment: Record<string, string>) => Promise<void>,
 ): Promise<void> {
   const servers: Server[] = [];
   try {
-    for (const start of [kafka, postgres, s3]) servers.push(await start());
+    for (const start of [kafka, postgres, s3, clickhouse]) servers.push(await start());
     const environment: Record<string, string> = {};
     for (const server of servers) {
       if (!('unavailable' in server)) Object.assign(environment, server.environment);

@@ -12,15 +12,18 @@ import {
 } from '@trailpush/stores';
 import type { Base, Events } from './world.ts';
 
-/** Beside jobs and progress in PostgreSQL, else a file of its own in the data folder. */
+/** Beside jobs and progress in PostgreSQL, else a file of its own in the data folder; its events perhaps in ClickHouse. */
 export async function openAuditStore(base: Base): Promise<OpenAuditStore> {
   const { config, clock, lifecycle, readiness } = base;
   const logger = base.logger.child({ part: 'audit store' });
-  const opened = config.databaseUrl
+  const { databaseUrl, clickhouseUrl } = config;
+  const opened = databaseUrl
     ? await openPostgresAuditStore({
-        ...{ url: config.databaseUrl, replicaUrl: config.auditReplicaUrl, clock, logger },
+        ...{ url: databaseUrl, replicaUrl: config.auditReplicaUrl, clickhouseUrl, clock, logger },
       })
-    : await openSqliteAuditStore({ file: join(config.dataFolder, 'audit.db'), clock });
+    : await openSqliteAuditStore({
+        ...{ file: join(config.dataFolder, 'audit.db'), clickhouseUrl, clock },
+      });
   lifecycle.defer('audit store', 5000, () => opened.close());
   readiness.add('audit store', () => opened.health());
   return opened;

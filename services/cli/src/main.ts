@@ -20,6 +20,7 @@ const SETTINGS_HELP = `
 Settings come from the environment (README.md lists them all), for example:
   KAFKA_BROKERS   host:port,...        use Kafka instead of the embedded log
   DATABASE_URL    postgres://...       use PostgreSQL instead of SQLite
+  TRAILPUSH_CLICKHOUSE_URL  https://...  keep audit events in ClickHouse
   TRAILPUSH_FILE_ROOT  /var/exports    allow file:// destinations below this folder
 `;
 

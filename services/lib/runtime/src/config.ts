@@ -29,6 +29,8 @@ export interface Config {
   /** Undefined: SQLite in the data folder. */
   readonly databaseUrl: Secret | undefined;
   readonly auditReplicaUrl: Secret | undefined;
+  /** Where the events of the audit store are; undefined: beside everything else. */
+  readonly clickhouseUrl: Secret | undefined;
   /** Undefined here and below: see `secretsInDataFolder`. */
   readonly adminToken: Secret | undefined;
   /** 32 bytes in base64. */
@@ -111,6 +113,11 @@ function toConfig(settings: Settings): Config {
         `TRAILPUSH_MEMORY_BUDGET_BYTES (${memoryBudgetBytes}): lower the first or raise the second`,
     );
   }
+  if (settings.TRAILPUSH_AUDIT_REPLICA_URL && settings.TRAILPUSH_CLICKHOUSE_URL) {
+    throw new ConfigError(
+      'TRAILPUSH_AUDIT_REPLICA_URL is of no use with TRAILPUSH_CLICKHOUSE_URL, which answers what is asked about audit logs: unset one of them',
+    );
+  }
   if (settings.TRAILPUSH_AUDIT_REPLICA_URL && !settings.DATABASE_URL) {
     throw new ConfigError(
       'TRAILPUSH_AUDIT_REPLICA_URL names a replica of the database of DATABASE_URL, which is not set: set that, too',
@@ -125,6 +132,7 @@ function toConfig(settings: Settings): Config {
     schemaRegistryUrl: settings.SCHEMA_REGISTRY_URL,
     databaseUrl: settings.DATABASE_URL,
     auditReplicaUrl: settings.TRAILPUSH_AUDIT_REPLICA_URL,
+    clickhouseUrl: settings.TRAILPUSH_CLICKHOUSE_URL,
     adminToken: settings.TRAILPUSH_ADMIN_TOKEN,
     secretKey: settings.TRAILPUSH_SECRET_KEY,
     allowPrivateDestinations: Object.freeze(settings.TRAILPUSH_ALLOW_PRIVATE_DESTINATIONS),

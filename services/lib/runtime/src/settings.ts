@@ -112,6 +112,9 @@ export const settingsSchema = z.object({
   )
     .transform(asSecret)
     .optional(),
+  TRAILPUSH_CLICKHOUSE_URL: url(['http:', 'https:'], 'https://user:password@host:8443/trailpush')
+    .transform(asSecret)
+    .optional(),
   TRAILPUSH_ADMIN_TOKEN: adminTokenSchema.optional(),
   TRAILPUSH_SECRET_KEY: secretKeySchema.optional(),
   TRAILPUSH_ALLOW_PRIVATE_DESTINATIONS: z
@@ -163,6 +166,7 @@ export const SECRET_SETTINGS: ReadonlySet<string> = new Set<SettingName>([
   'SCHEMA_REGISTRY_URL',
   'DATABASE_URL',
   'TRAILPUSH_AUDIT_REPLICA_URL',
+  'TRAILPUSH_CLICKHOUSE_URL',
   'TRAILPUSH_ADMIN_TOKEN',
   'TRAILPUSH_SECRET_KEY',
   'TRAILPUSH_NOTIFY_WEBHOOK',

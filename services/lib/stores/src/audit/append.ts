@@ -46,7 +46,7 @@ function asAny(database: Kysely<AuditTables>): Kysely<never> {
 }
 
 /** False when the stored position is not the one that the batch begins at. */
-async function movePosition(
+export async function movePosition(
   transaction: Transaction<AuditTables>,
   { topic, partition, from, to }: AuditBatch,
 ): Promise<boolean> {
@@ -109,7 +109,7 @@ async function unknownOf(
   return [...unknown.values()];
 }
 
-async function saveLosses(
+export async function saveLosses(
   transaction: Transaction<AuditTables>,
   { topic, partition, gap, deadLetters }: AuditBatch,
   seenAtMs: number,

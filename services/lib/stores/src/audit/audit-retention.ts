@@ -16,6 +16,7 @@ import { isMonthExpired } from '@trailpush/core';
 import type { Database } from '../database.ts';
 import { SqlOutbox } from '../outbox.ts';
 import { storeEvents } from './append.ts';
+import type { SqlAuditOptions } from './audit-store.ts';
 import { dropMonth, dropSome, tenantsIn, type DropContext } from './drops.ts';
 import type { AuditEngine } from './engine.ts';
 import { writeEvents } from './making-months.ts';
@@ -23,6 +24,7 @@ import { monthOf, type Month } from './months.ts';
 import { checkOutbox, putInOutbox } from './retention-outbox.ts';
 import {
   isExpired,
+  keepRestored,
   lockRetention,
   mayBeExpired,
   readKeeping,
@@ -42,12 +44,7 @@ export class SqlAuditRetention implements AuditRetention {
   readonly #clock: Clock;
   readonly #tenants: Tenants;
 
-  constructor(options: {
-    database: Database<AuditTables>;
-    engine: AuditEngine;
-    clock: Clock;
-    tenants: Tenants;
-  }) {
+  constructor(options: SqlAuditOptions) {
     const { database, engine, clock, tenants } = options;
     this.#database = database;
     this.#engine = engine;
@@ -149,25 +146,7 @@ export class SqlAuditRetention implements AuditRetention {
     const stored = await writeEvents(this.#database, this.#engine, events, async (transaction) => {
       const count = await storeEvents(transaction, this.#engine, events);
       if (count === 'month missing') return count;
-      await lockRetention(transaction);
-      const parts = new Map(
-        events.map(({ tenant, timeMicros }) => {
-          const month = monthOf(timeMicros);
-          return [`${tenant} ${month}`, { tenant, month, keep_until_ms: keepUntilMs }];
-        }),
-      );
-      for (const part of parts.values()) {
-        await transaction
-          .insertInto('audit_restored')
-          .values(part)
-          .onConflict((conflict) =>
-            conflict
-              .columns(['tenant', 'month'])
-              .doUpdateSet({ keep_until_ms: keepUntilMs })
-              .where('audit_restored.keep_until_ms', '<', keepUntilMs),
-          )
-          .execute();
-      }
+      await keepRestored(transaction, events, keepUntilMs);
       return count;
     });
     return { stored };

@@ -34,6 +34,15 @@ const MAX_PAGE_BYTES = 16 * 1024 * 1024;
 /** `find` looks around the time by so much: clients may have cut its fraction off. */
 const FIND_WITHIN_MICROS = 1_000_000;
 
+export interface SqlAuditOptions {
+  readonly database: Database<AuditTables>;
+  /** The same, or a replica of it that answers what is asked about events. */
+  readonly queries: Database<AuditTables>;
+  readonly engine: AuditEngine;
+  readonly clock: Clock;
+  readonly tenants: Tenants;
+}
+
 /** Events in SQL, see `ARCHITECTURE.md`. */
 export class SqlAuditStore implements AuditStore {
   readonly #database: Database<AuditTables>;
@@ -42,14 +51,7 @@ export class SqlAuditStore implements AuditStore {
   readonly #clock: Clock;
   readonly #tenants: Tenants;
 
-  constructor(options: {
-    database: Database<AuditTables>;
-    /** The same, or a replica of it that answers what is asked about events. */
-    queries: Database<AuditTables>;
-    engine: AuditEngine;
-    clock: Clock;
-    tenants: Tenants;
-  }) {
+  constructor(options: SqlAuditOptions) {
     this.#database = options.database;
     this.#queries = options.queries;
     this.#engine = options.engine;
@@ -206,7 +208,7 @@ async function readMonths(kysely: Kysely<AuditTables>): Promise<Month[]> {
 }
 
 /** As many hits as a page may hold. */
-function pageOf(hits: readonly AuditHit[], limit: number): readonly AuditHit[] {
+export function pageOf(hits: readonly AuditHit[], limit: number): readonly AuditHit[] {
   let bytes = 0;
   const tooMany = hits.findIndex((hit, index) => {
     bytes += hit.bytes;

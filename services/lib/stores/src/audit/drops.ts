@@ -18,7 +18,7 @@ export interface DropContext {
   readonly describe: DescribeDrop;
 }
 
-type Drop = Selectable<DropsTable>;
+export type Drop = Selectable<DropsTable>;
 
 /** The tenants that have events in a month, by a look at the index for each. */
 export async function tenantsIn(
@@ -159,7 +159,10 @@ async function removeOldest(
   return rows.map(({ time_micros: time }) => time);
 }
 
-function ruleFor({ rules, policy }: Keeping, tenant: number): Pick<Drop, 'months' | 'is_default'> {
+export function ruleFor(
+  { rules, policy }: Keeping,
+  tenant: number,
+): Pick<Drop, 'months' | 'is_default'> {
   const own = rules.get(tenant)?.months ?? null;
   return { months: own ?? policy.defaultMonths, is_default: own === null ? 1 : 0 };
 }
@@ -175,9 +178,9 @@ function joined(begun: Drop | undefined, more: Drop): Drop {
 }
 
 /** Puts an event about each into the outbox. */
-async function tell(
+export async function tell(
   transaction: Transaction<AuditTables>,
-  { describe, policy }: DropContext,
+  { describe, policy }: Omit<DropContext, 'engine'>,
   drops: readonly Drop[],
 ): Promise<readonly AuditDrop[]> {
   const wanted = drops.map(({ tenant }) => [tenant]);

@@ -10,7 +10,7 @@ const EVENTS_A_TURN = 25;
 
 /** Entries as they are stored. */
 export async function newEvents(
-  engine: AuditEngine,
+  engine: Pick<AuditEngine, 'newEvent'>,
   tenants: Tenants,
   entries: readonly AuditEntry[],
 ): Promise<NewEvent[]> {

@@ -13,12 +13,18 @@ import { postgresConflict } from '../postgres-faults.ts';
 import { openPostgresPool, postgresConfig } from '../postgres-pool.ts';
 import { SqliteDialect } from '../sqlite-dialect.ts';
 import { SqlAuditRetention } from './audit-retention.ts';
-import { SqlAuditStore } from './audit-store.ts';
+import { SqlAuditStore, type SqlAuditOptions } from './audit-store.ts';
+import { ClickhouseAuditRetention } from './clickhouse/clickhouse-audit-retention.ts';
+import { ClickhouseAuditStore } from './clickhouse/clickhouse-audit-store.ts';
+import { Clickhouse } from './clickhouse/clickhouse.ts';
+import { EventWriter } from './clickhouse/event-writer.ts';
+import { openEvents, requireEventsInSql } from './clickhouse/owner.ts';
 import type { AuditEngine } from './engine.ts';
 import { createAudit } from './migrations/0001-audit.ts';
 import { addIngestionOrder } from './migrations/0002-ingestion-order.ts';
 import { addSearch } from './migrations/0003-search.ts';
 import { createRetention } from './migrations/0004-retention.ts';
+import { addClickhouse } from './migrations/0005-clickhouse.ts';
 import { postgresAudit } from './postgres-engine.ts';
 import { checkReplica, REPLICA_SETTING } from './replica.ts';
 import type { AuditTables } from './schema.ts';
@@ -31,6 +37,7 @@ const MIGRATIONS = {
   '0002_ingestion_order': { up: addIngestionOrder },
   '0003_search': { up: addSearch },
   '0004_retention': { up: createRetention },
+  '0005_clickhouse': { up: addClickhouse },
 };
 
 /**
@@ -55,6 +62,7 @@ export interface OpenAuditStore {
 export async function openSqliteAuditStore(options: {
   readonly file: string;
   readonly clock: Clock;
+  readonly clickhouseUrl?: Secret | undefined;
 }): Promise<OpenAuditStore> {
   const dialect = new SqliteDialect(options);
   const engine: AuditEngine = {
@@ -64,7 +72,7 @@ export async function openSqliteAuditStore(options: {
     conflict: () => undefined,
     stalled: () => dialect.health(),
   };
-  return open(engine, options.clock);
+  return open(engine, options.clock, { clickhouseUrl: options.clickhouseUrl });
 }
 
 /**
@@ -78,11 +86,12 @@ export async function openPostgresAuditStore(options: {
   readonly replicaUrl?: Secret | string | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly clickhouseUrl?: Secret | undefined;
 }): Promise<OpenAuditStore> {
-  const { url, replicaUrl, clock, logger } = options;
+  const { url, replicaUrl, clickhouseUrl, clock, logger } = options;
   const engine = postgresEngine(url, 'DATABASE_URL', logger);
   const replica = replicaUrl && postgresEngine(replicaUrl, REPLICA_SETTING, logger);
-  return open(engine, clock, replica || undefined);
+  return open(engine, clock, { replica: replica || undefined, clickhouseUrl });
 }
 
 function postgresEngine(url: Secret | string, setting: string, logger: Logger): AuditEngine {
@@ -99,7 +108,10 @@ function postgresEngine(url: Secret | string, setting: string, logger: Logger): 
 async function open(
   engine: AuditEngine,
   clock: Clock,
-  replica?: AuditEngine,
+  {
+    replica,
+    clickhouseUrl,
+  }: { replica?: AuditEngine | undefined; clickhouseUrl: Secret | undefined },
 ): Promise<OpenAuditStore> {
   const database = new Database<AuditTables>(engine);
   const queries = replica ? new Database<AuditTables>(replica) : database;
@@ -110,15 +122,38 @@ async function open(
   try {
     await database.run((kysely) => migrateTo(kysely, 'audit', MIGRATIONS));
     if (queries !== database) await checkReplica(database, queries, clock);
+    const shared = { database, queries, engine, clock, tenants: new Tenants(database, queries) };
+    if (clickhouseUrl) return await openClickhouse(shared, clickhouseUrl);
+    await requireEventsInSql(database);
+    return {
+      store: new SqlAuditStore(shared),
+      retention: new SqlAuditRetention(shared),
+      health: () => database.health() ?? queries.health(),
+      close,
+    };
   } catch (error) {
     await close();
     throw error;
   }
-  const shared = { database, queries, engine, clock, tenants: new Tenants(database, queries) };
+}
+
+async function openClickhouse(shared: SqlAuditOptions, url: Secret): Promise<OpenAuditStore> {
+  const { database, clock } = shared;
+  const clickhouse = new Clickhouse(url.reveal());
+  try {
+    await openEvents(database, clickhouse);
+  } catch (error) {
+    await clickhouse.close();
+    throw error;
+  }
+  const writer = new EventWriter({ database, clickhouse, clock });
   return {
-    store: new SqlAuditStore(shared),
-    retention: new SqlAuditRetention(shared),
-    health: () => database.health() ?? queries.health(),
-    close,
+    store: new ClickhouseAuditStore({ ...shared, clickhouse, writer }),
+    retention: new ClickhouseAuditRetention({ ...shared, clickhouse, writer }),
+    health: () => database.health() ?? clickhouse.health(),
+    close: async () => {
+      await clickhouse.close();
+      await database.close();
+    },
   };
 }

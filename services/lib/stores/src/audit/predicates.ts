@@ -16,23 +16,27 @@ export function passes(
   return takesAbsent ? sql<boolean>`(${found} or ${column} is null)` : sql<boolean>`${found}`;
 }
 
-/** What is true for all rows of `of` whose address lies within the range, and for few others. */
-export function mayLieWithin(range: string, of: string): RawBuilder<boolean>[] {
-  const column = sql.ref(`${of}.actor_ip_address`);
+/** Patterns for `like`, one of which all addresses within the range fit, and few others; none: any may be within. */
+export function addressPatterns(range: string): readonly string[] {
   const [network = '', prefix = ''] = range.split('/');
-  const hasColon = sql<boolean>`${column} like '%:%'`;
   if (network.includes(':')) {
     // IPv4 addresses have a mapped form, and lie within whatever holds that.
     const holdsMapped = withinRanges([range])('0.0.0.0') || withinRanges([MAPPED])(network);
-    return holdsMapped ? [] : [hasColon];
+    return holdsMapped ? [] : ['%:%'];
   }
   const octets = network.split('.').slice(0, Math.floor(Number(prefix || '32') / 8));
   if (octets.length === 0) return [];
-  const pattern = `${octets.join('.')}${octets.length < 4 ? '.' : ''}%`;
-  return [sql<boolean>`(${column} like ${pattern} or ${hasColon})`];
+  return [`${octets.join('.')}${octets.length < 4 ? '.' : ''}%`, '%:%'];
 }
 
 const MAPPED = '::ffff:0:0/96';
+
+/** What is true for all rows of `of` whose address lies within the range, and for few others. */
+export function mayLieWithin(range: string, of: string): RawBuilder<boolean>[] {
+  const column = sql.ref(`${of}.actor_ip_address`);
+  const patterns = addressPatterns(range).map((pattern) => sql`${column} like ${pattern}`);
+  return patterns.length === 0 ? [] : [sql<boolean>`(${sql.join(patterns, sql` or `)})`];
+}
 
 /** Rows of `of` that have a word with this beginning. It holds nothing that `like` would take for a wildcard. */
 export function hasWordWith(word: string, of: string): RawBuilder<boolean> {

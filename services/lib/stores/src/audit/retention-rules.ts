@@ -107,3 +107,30 @@ export function mayBeExpired({ nowMonth, policy, rules }: Keeping, month: Month)
   const all = [policy.defaultMonths, ...Array.from(rules.values(), (rule) => rule.months ?? 0)];
   return all.some((months) => months > 0 && month < nowMonth - months);
 }
+
+/** Keeps what the tenants of these events have in their months until then, or longer if that was so. */
+export async function keepRestored(
+  transaction: Transaction<AuditTables>,
+  events: readonly { readonly tenant: number; readonly timeMicros: number }[],
+  keepUntilMs: number,
+): Promise<void> {
+  await lockRetention(transaction);
+  const parts = new Map(
+    events.map(({ tenant, timeMicros }) => {
+      const month = monthOf(timeMicros);
+      return [`${tenant} ${month}`, { tenant, month, keep_until_ms: keepUntilMs }];
+    }),
+  );
+  for (const part of parts.values()) {
+    await transaction
+      .insertInto('audit_restored')
+      .values(part)
+      .onConflict((conflict) =>
+        conflict
+          .columns(['tenant', 'month'])
+          .doUpdateSet({ keep_until_ms: keepUntilMs })
+          .where('audit_restored.keep_until_ms', '<', keepUntilMs),
+      )
+      .execute();
+  }
+}

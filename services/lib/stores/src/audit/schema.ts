@@ -1,13 +1,14 @@
 import { AUDIT_BODIES, AUDIT_TEXTS, type AuditField } from '@trailpush/core';
 import type { Generated } from 'kysely';
 
+import type { ClickhouseTables } from './clickhouse/schema.ts';
 import type { RetentionTables } from './retention-schema.ts';
 
 /**
  * The tables of the audit store besides its events. Those lie in one table a month with
  * `EVENT_COLUMNS`: `audit_events_202605`, in PostgreSQL a partition of `audit_events`.
  */
-export interface AuditTables extends RetentionTables {
+export interface AuditTables extends RetentionTables, ClickhouseTables {
   audit_tenants: TenantsTable;
   audit_months: MonthsTable;
   audit_positions: PositionsTable;
