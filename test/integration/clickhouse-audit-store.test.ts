@@ -20,6 +20,7 @@ if ('unavailable' in server) {
     const folder = await mkdtemp(join(tmpdir(), 'trailpush-clickhouse-store-'));
     const database = await createClickhouseDatabase(server.url);
     contract(`${server.description} beside SQLite`, {
+      queryShare: 0.2,
       open: () =>
         openSqliteAuditStore({
           file: join(folder, 'audit.db'),

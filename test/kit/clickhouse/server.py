@@ -22,6 +22,8 @@ PORT, FOLDER, USER, PASSWORD = int(sys.argv[1]), sys.argv[2], sys.argv[3], sys.a
 NO_SETTINGS = {"query", "query_id", "database", "session_id", "role", "default_format", "wait_end_of_query"}
 
 engine = session.Session(FOLDER)
+# Statements of tests are small.
+engine.query("SET max_threads = 1")
 one_at_a_time = threading.Lock()
 # As the statement before left them.
 current = {"settings": {}, "database": None}

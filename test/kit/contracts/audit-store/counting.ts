@@ -10,7 +10,7 @@ const EVENTS = 4000;
 const QUERIES = 40;
 const HOUR_MICROS = DAY_MICROS / 24;
 
-export function countContract({ store }: Suite): void {
+export function countContract({ store, rounds }: Suite): void {
   describe('counts', () => {
     it('are of what the tenant has in the range', async () => {
       const [tenant, other] = [newTenant(), newTenant()];
@@ -71,7 +71,7 @@ export function countContract({ store }: Suite): void {
         ...(['action_result', 'actor_email', 'resource_product', 'raw_status_code'] as const),
         ...(['zone_id', 'zone_name'] as const),
       ];
-      for (let round = 0; round < QUERIES; round += 1) {
+      for (let round = 0; round < rounds(QUERIES); round += 1) {
         const { sinceMicros, beforeMicros } = queryOf(tenant);
         const query: AuditCounting = {
           ...{ tenant, beforeMicros },

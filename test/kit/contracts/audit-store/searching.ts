@@ -36,7 +36,7 @@ const PIECES = [
   ],
 ];
 
-export function searchContract({ store }: Suite): void {
+export function searchContract({ store, rounds }: Suite): void {
   describe('a search for words', () => {
     it('finds what has all of them, in any searched text, by their beginnings', async () => {
       const tenant = newTenant();
@@ -90,7 +90,7 @@ export function searchContract({ store }: Suite): void {
       const model = new MemoryAuditStore();
       await put(model, entries);
       await put(store(), entries);
-      for (let round = 0; round < QUERIES; round += 1) {
+      for (let round = 0; round < rounds(QUERIES); round += 1) {
         const query = queryOf(tenant, {
           words: wordsOf(
             `${random.pick(PIECES)} ${random.chance(0.4) ? random.pick(PIECES) : 'd'}`,

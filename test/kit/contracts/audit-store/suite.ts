@@ -6,6 +6,8 @@ export interface AuditStoreHarness {
   /** Opens a store over one empty place; every call opens the same place once more. */
   open(): Promise<{ store: AuditStore; close(): Promise<void> }>;
   remove(): Promise<void>;
+  /** Where each query takes long: of the random ones so much is enough. */
+  readonly queryShare?: number;
 }
 
 /** One store for all tests: each uses tenants and topics of its own. */
@@ -13,6 +15,8 @@ export interface Suite {
   readonly store: () => AuditStore;
   /** A second process on the same place. */
   readonly other: () => AuditStore;
+  /** How many of so many random queries are to be made. */
+  readonly rounds: (count: number) => number;
 }
 
 export function createSuite(harness: AuditStoreHarness): Suite {
@@ -24,7 +28,11 @@ export function createSuite(harness: AuditStoreHarness): Suite {
     for (const place of opened) await place.close();
     await harness.remove();
   });
-  return { store: () => opened[0]!.store, other: () => opened[1]!.store };
+  return {
+    store: () => opened[0]!.store,
+    other: () => opened[1]!.store,
+    rounds: (count) => Math.ceil(count * (harness.queryShare ?? 1)),
+  };
 }
 
 let names = 0;

@@ -9,7 +9,7 @@ export interface ClickhouseTables {
 }
 
 /** One row. */
-interface StateTable {
+export interface StateTable {
   /** Names the audit store in ClickHouse; null while events are in this database. */
   store: string | null;
   /** Events up to this sequence can be seen. */
@@ -19,8 +19,10 @@ interface StateTable {
   /** Sequences that somebody is storing under; null when nobody is. */
   open_first: number | null;
   open_last: number | null;
-  /** Grows whenever events are removed. */
+  /** Grows whenever events are removed, so that they cannot be seen any more. */
   removals: number;
+  /** Grows before rows of removed events are deleted. */
+  clearings: number;
 }
 
 /** Partitions whose events can be seen, one a month. */

@@ -1,10 +1,11 @@
 import { StoreUnavailableError } from '@trailpush/core';
-import type { Kysely } from 'kysely';
+import type { Kysely, Selectable } from 'kysely';
 
 import type { Database } from '../../database.ts';
 import { monthOf, type Month } from '../months.ts';
 import type { AuditTables } from '../schema.ts';
 import { RemovedMeanwhileError } from '../whole-read.ts';
+import type { StateTable } from './schema.ts';
 import { ch, integer, integers, joined, type Statement } from './statement.ts';
 
 /** How often a read begins anew because retention removed what it was about to read. */
@@ -14,6 +15,7 @@ const MAX_TRIES = 5;
 export interface Visible {
   readonly lastSequence: number;
   readonly removals: number;
+  readonly clearings: number;
   readonly partitions: readonly { readonly number: number; readonly month: Month }[];
   readonly givenUp: readonly { readonly first: number; readonly last: number }[];
   readonly removed: readonly {
@@ -28,7 +30,7 @@ export async function readVisible(
   database: Kysely<AuditTables>,
   tenants?: readonly number[],
 ): Promise<Visible> {
-  // First: with an older count of removals, what the rest misses is noticed.
+  // First: with an older count, what the rest misses is noticed.
   const state = await readState(database);
   const [partitions, givenUp, removed] = await Promise.all([
     database.selectFrom('audit_partitions').select(['number', 'month']).execute(),
@@ -39,22 +41,22 @@ export async function readVisible(
       .$if(tenants !== undefined, (query) => query.where('tenant', 'in', tenants ?? []))
       .execute(),
   ]);
-  const { last_sequence: lastSequence, removals } = state;
-  return { lastSequence, removals, partitions, givenUp, removed };
+  const { last_sequence: lastSequence, removals, clearings } = state;
+  return { lastSequence, removals, clearings, partitions, givenUp, removed };
 }
 
 function readState(
   database: Kysely<AuditTables>,
-): Promise<{ readonly last_sequence: number; readonly removals: number }> {
+): Promise<Pick<Selectable<StateTable>, 'last_sequence' | 'removals' | 'clearings'>> {
   return database
     .selectFrom('audit_clickhouse')
-    .select(['last_sequence', 'removals'])
+    .select(['last_sequence', 'removals', 'clearings'])
     .executeTakeFirstOrThrow();
 }
 
 /**
- * A read of several statements that never shows a part of what retention removes meanwhile. Rows go only
- * after the count of removals has grown: while it is the same, nothing was missing.
+ * A read of several statements that never shows a part of what retention removes meanwhile. What is deleted was found to be
+ * removed before the count of clearings has grown: who sees it grow begins anew, who came later does not look for it.
  */
 export async function readWholeVisible<Result>(
   database: Database<AuditTables>,
@@ -67,8 +69,10 @@ export async function readWholeVisible<Result>(
       if (error instanceof RemovedMeanwhileError) return error;
       throw error;
     });
-    const { removals } = await database.read(readState);
-    if (removals === visible.removals && !(result instanceof RemovedMeanwhileError)) return result;
+    const { clearings } = await database.read(readState);
+    if (clearings === visible.clearings && !(result instanceof RemovedMeanwhileError)) {
+      return result;
+    }
   }
   throw new StoreUnavailableError(
     'retention is removing the events that were asked for: ask again, or for a later range',
