@@ -14,7 +14,9 @@ export async function addClickhouse(database: Kysely<never>): Promise<void> {
     .addColumn('removals', 'bigint', (column) => column.notNull())
     .addColumn('clearings', 'bigint', (column) => column.notNull())
     .execute();
-  await sql`insert into audit_clickhouse values (null, 0, 1, 1, null, null, 0, 0)`.execute(database);
+  await sql`insert into audit_clickhouse values (null, 0, 1, 1, null, null, 0, 0)`.execute(
+    database,
+  );
   await schema
     .createTable('audit_partitions')
     .addColumn('number', 'integer', (column) => column.primaryKey())
