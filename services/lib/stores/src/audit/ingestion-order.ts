@@ -72,9 +72,29 @@ async function lookBehind(of: Following, after: number): Promise<Look> {
   const months = of.months.filter((month) => month >= first && month <= last);
   if (months.length === 0) return { hits: [], end: undefined };
   const following = { ...of, months };
+  if (query.filters.length === 0 && query.words === undefined) {
+    return firstBehind(following, after);
+  }
   const end = await endOfLook(following, after);
   if (end === undefined) return { hits: [], end };
   return { hits: await hitsUpTo(following, { after, end, count: query.limit + 1 }), end };
+}
+
+/** Where nothing is filtered but time, the next events are the look: its end need not be counted out in every month. */
+async function firstBehind(
+  { database, engine, query, tenant, months }: Following,
+  after: number,
+): Promise<Look> {
+  const count = Math.max(MIN_EXAMINED_OF_MONTH, query.limit + 1);
+  const conditions = allOf([sql`e.tenant = ${tenant}`, sql`e.sequence > ${after}`]);
+  const rows = await inOrder(database, months, count, (month) => ({
+    table: engine.tableOf(month),
+    conditions,
+  }));
+  const hits = rows.filter(
+    ({ timeMicros }) => timeMicros >= query.sinceMicros && timeMicros < query.beforeMicros,
+  );
+  return { hits, end: rows.at(-1)?.sequence };
 }
 
 /** The sequence of the last event to be examined. */
@@ -105,21 +125,32 @@ async function hitsUpTo(
   range: { after: number; end: number; count: number },
 ): Promise<AuditHit[]> {
   const passed = passing(query, (text) => engine.encodeText(text));
-  const some = ofMonths(
-    months,
-    (month) => sql`
-      select e.time_micros, e.sequence, e.bytes from ${engine.tableOf(month)}
-      where ${allOf([
-        sql`e.tenant = ${tenant}`,
-        sql`e.sequence > ${range.after}`,
-        sql`e.sequence <= ${range.end}`,
-        ...timeConditions(query, month),
-        ...passed,
-      ])}
-      order by e.sequence limit ${sql.lit(range.count)}`,
-  );
+  return inOrder(database, months, range.count, (month) => ({
+    table: engine.tableOf(month),
+    conditions: allOf([
+      sql`e.tenant = ${tenant}`,
+      sql`e.sequence > ${range.after}`,
+      sql`e.sequence <= ${range.end}`,
+      ...timeConditions(query, month),
+      ...passed,
+    ]),
+  }));
+}
+
+/** The first `count` of some events of each month, in order of their sequence. */
+async function inOrder(
+  database: Kysely<AuditTables>,
+  months: readonly Month[],
+  count: number,
+  eventsOf: (month: Month) => { table: RawBuilder<unknown>; conditions: RawBuilder<unknown> },
+): Promise<AuditHit[]> {
+  const some = ofMonths(months, (month) => {
+    const { table, conditions } = eventsOf(month);
+    return sql`select e.time_micros, e.sequence, e.bytes from ${table}
+      where ${conditions} order by e.sequence limit ${sql.lit(count)}`;
+  });
   const { rows } = await sql<{ time_micros: number; sequence: number; bytes: number }>`
-    select * from (${some}) as hits order by sequence limit ${sql.lit(range.count)}
+    select * from (${some}) as hits order by sequence limit ${sql.lit(count)}
   `.execute(database);
   return rows.map(({ time_micros: timeMicros, sequence, bytes }) => ({
     ...{ timeMicros, sequence, bytes },
