@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { BatcherWorld, type BatcherProcess } from '@trailpush/test/kit/batcher-world.ts';
+import { eventValue } from '@trailpush/test/kit/events.ts';
 import type { Attempt } from '@trailpush/test/kit/scripted-destination.ts';
 import type { CallFate } from '@trailpush/test/kit/store-faults.ts';
 import { MAX_SPLIT_PLANS } from './refusal.ts';
@@ -22,6 +23,7 @@ function letters(): [number, number | null, string][] {
   return world.stores.deadLetters.map(({ offset, jobId, reason }) => [offset, jobId, reason]);
 }
 
+const bytesOf = (text: string) => new TextEncoder().encode(text);
 const harmless = ({ actionType }: { actionType?: string }) => actionType !== 'poison';
 
 describe('a record that a receiver refuses', () => {
@@ -36,7 +38,7 @@ describe('a record that a receiver refuses', () => {
     await world.until('it is set aside', () => world.stores.deadLetters.length > 0);
     expect(letters()).toEqual([[637, job.id, 'refused_by_destination']]);
     expect(world.stores.deadLetters[0]).toMatchObject({
-      ...{ accountId: 'acme', message: 'error 400: bad line', key: Buffer.from('acme') },
+      ...{ accountId: 'acme', message: 'error 400: bad line', key: bytesOf('acme') },
     });
     const refused = bucket().attempts.filter(isPoisoned);
     // The whole, ten halves, and the record once more after others had passed.
@@ -82,6 +84,22 @@ describe('a record that a receiver refuses', () => {
     await world.advance(10_000);
     expect(world.faults(job.id, 'bucket', harmless)).toEqual([]);
     expect(world.stores.jobs.get(job.id)?.job.status.errorMessage).toBeNull();
+  });
+
+  it('is kept whole, also where its plan goes on for many reads', async () => {
+    world = new BatcherWorld({ maxReadRecords: 5 });
+    const job = world.createJob({ maxUploadIntervalSeconds: 5 });
+    await world.start();
+    refusePoison();
+    const [poison] = world.produce('acme', 1, { actionType: 'poison' });
+    world.produce('other', 23);
+    await world.until('it is refused', () => bucket().attempts.length > 0);
+    world.produce('acme', 1);
+    await world.until('it is set aside', () => letters().length === 1);
+    expect(letters()).toEqual([[0, job.id, 'refused_by_destination']]);
+    const [letter] = world.stores.deadLetters;
+    expect(letter?.key).toEqual(bytesOf('acme'));
+    expect(letter?.value).toEqual(Uint8Array.from(eventValue(poison!)));
   });
 
   it('is not set aside when it passes after all', async () => {

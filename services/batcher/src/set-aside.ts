@@ -1,5 +1,6 @@
 import type { LogRecord } from '@trailpush/core';
 import { PlanReader } from './plan-reader.ts';
+import { copyOf } from './sweep.ts';
 
 export const REFUSED = 'refused_by_destination';
 
@@ -8,7 +9,8 @@ export class SetAside extends PlanReader {
   #record: LogRecord | undefined;
 
   take(record: LogRecord): void {
-    this.#record = record;
+    // The plan may go on for many reads, and each takes the memory of the one before back.
+    this.#record = { ...record, key: copyOf(record.key), value: copyOf(record.value) };
   }
 
   async finish(): Promise<void> {

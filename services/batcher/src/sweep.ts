@@ -163,6 +163,7 @@ function setAside(
   shared.telemetry.deadLetter(reason, { partition, offset, message });
 }
 
-function copyOf(bytes: Uint8Array | null): Uint8Array | null {
+/** For whoever keeps a part of a record longer than the sweep. */
+export function copyOf(bytes: Uint8Array | null): Uint8Array | null {
   return bytes === null ? null : Uint8Array.from(bytes);
 }
