@@ -11,6 +11,7 @@ import packageJson from '../package.json' with { type: 'json' };
 import { type ConnectionLimits, createGuardedAgent } from './address-guard.ts';
 import type { DestinationDeps } from './kind.ts';
 import type { NetworkTarget } from './policy.ts';
+import { TransportError } from './transport-error.ts';
 
 /** Far more than a message needs; what a receiver says beyond it is not read. */
 const MAX_ANSWER_BYTES = 64 * 1024;
@@ -61,11 +62,15 @@ export function openHttpExchange(
 
 async function exchange(request: ClientRequest, body: readonly Uint8Array[]): Promise<HttpAnswer> {
   const answered = once(request, 'response') as Promise<[IncomingMessage]>;
+  // Of a server that asks for another protocol instead of answering, nothing else is heard.
+  const closed = once(request, 'close').then(() => {
+    throw new TransportError('closed', 'the connection ended without an answer');
+  });
   try {
     const sent = sendBody(request, body);
     // A receiver may refuse before it has read everything; its answer then counts, not our broken pipe.
     sent.catch(() => undefined);
-    const [response] = await answered;
+    const [response] = await Promise.race([answered, closed]);
     const bytes = await readAnswer(response);
     const isPlain = (response.headers['content-encoding'] ?? 'identity') === 'identity';
     return {

@@ -81,6 +81,15 @@ describe('PutObject', () => {
     expect(names).not.toMatch(/expect|transfer-encoding|content-encoding|checksum|trailer/);
   });
 
+  it('takes no ETag for a success that comes before the whole object was sent', async () => {
+    const answer = { kind: 'answer', status: 200, headers: { etag: '"e"' } } as const;
+    fake.faults.push({ early: true, then: answer });
+    const body = [randomBytes(6_000_000), randomBytes(6_000_000)];
+    const [result] = await putTo(confOf(), { ...makeObject(), body, bodyBytes: 12_000_000 });
+    expect(result?.verdict.kind).toBe('retry');
+    expect(result?.message).toContain('before the whole object was sent');
+  });
+
   it('takes a bit that was flipped on the way for a failed attempt', async () => {
     const proxy = await startFlippingProxy(new URL(fake.endpoint), 40_000);
     const [result] = await putTo(confOf({ endpoint: proxy.origin }), makeObject());

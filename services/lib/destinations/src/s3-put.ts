@@ -2,7 +2,11 @@ import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { crc32 } from 'node:zlib';
 
-import { PutObjectCommand, S3ServiceException } from '@aws-sdk/client-s3';
+import {
+  PutObjectCommand,
+  S3ServiceException,
+  type PutObjectCommandOutput,
+} from '@aws-sdk/client-s3';
 
 import type { DestinationDeps, Outcome, Upload, Uploader } from './kind.ts';
 import type { S3Credentials } from './s3.ts';
@@ -23,8 +27,11 @@ export function openS3Put(options: S3PutOptions, deps: DestinationDeps): Uploade
     deadlineMs: STORE_DEADLINE_MS,
     async upload(object, signal) {
       try {
-        const output = await client.send(commandFor(object, options), { abortSignal: signal });
-        return judgeSuccess(output.$metadata.httpStatusCode ?? 0, output.ETag);
+        const body = Readable.from(object.body, { objectMode: false });
+        const command = commandFor(object, body, options);
+        const sent = client.send(command, { abortSignal: signal });
+        const output = await unlessAborted(sent, signal);
+        return judgeSuccess(output, body);
       } catch (error) {
         const outcome = judgeFailure(error, deps.clock.now());
         if (outcome === undefined) throw error;
@@ -41,13 +48,17 @@ export function openS3Put(options: S3PutOptions, deps: DestinationDeps): Uploade
  * The body goes out in the pieces that it is in: joining them would hold it twice, and costs a garbage
  * collection an object. The SDK cannot hash a stream before it is sent, so that is done here.
  */
-function commandFor(object: Upload, { bucket, isAws, encrypted }: S3PutOptions): PutObjectCommand {
+function commandFor(
+  object: Upload,
+  body: Readable,
+  { bucket, isAws, encrypted }: S3PutOptions,
+): PutObjectCommand {
   const sha256 = createHash('sha256');
   for (const piece of object.body) sha256.update(piece);
   const command = new PutObjectCommand({
     Bucket: bucket,
     Key: object.key,
-    Body: Readable.from(object.body, { objectMode: false }),
+    Body: body,
     ContentLength: object.bodyBytes,
     // No Content-Encoding: HTTP clients would unpack the object under its .gz name.
     ContentType: object.isPlain ? object.contentType : 'application/gzip',
@@ -81,9 +92,25 @@ function crc32Of(body: readonly Uint8Array[]): string {
   return bytes.toString('base64');
 }
 
-function judgeSuccess(status: number, etag: string | undefined): Outcome {
-  if (status === 200 && etag !== undefined && etag !== '') return { kind: 'delivered', status };
-  const hint = 'without an ETag: something other than an object store answered, a proxy perhaps';
+/** The SDK hears of no abort once the connection is closed, and never ends if that was without an answer. */
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const onAbort = () => reject(signal.reason);
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}
+
+function judgeSuccess({ $metadata, ETag }: PutObjectCommandOutput, body: Readable): Outcome {
+  const status = $metadata.httpStatusCode ?? 0;
+  const isStored = status === 200 && ETag !== undefined && ETag !== '';
+  if (isStored && body.readableEnded) return { kind: 'delivered', status };
+  const hint = isStored
+    ? 'it answered before the whole object was sent'
+    : 'without an ETag: something other than an object store answered, a proxy perhaps';
   return { kind: 'failed', verdict: s3Verdict(status, undefined, undefined), status, hint };
 }
 

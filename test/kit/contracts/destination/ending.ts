@@ -56,6 +56,25 @@ export function silenceContract(harness: DestinationHarness): void {
     );
   });
 
+  it('gives up a server that asks for another protocol, at the deadline at the latest', async () => {
+    const clock = new FakeClock();
+    await withPlace(
+      harness,
+      async (place) => {
+        const headers = { connection: 'upgrade', upgrade: 'other' };
+        place.faults!.push({ then: { kind: 'answer', status: 101, headers } });
+        const attempt = put(place.destination, makeObject());
+        await vi.waitUntil(() => place.faults!.taken === 1);
+        // By the time that this one has passed, the other's connection is closed.
+        const next = await put(place.destination, makeObject());
+        expect(next.verdict.kind).toBe('delivered');
+        await clock.advance(300_000);
+        expect((await attempt).verdict.kind).toBe('retry');
+      },
+      clock,
+    );
+  });
+
   it('gives retry when an attempt without an answer is aborted', () =>
     withPlace(harness, async (place) => {
       place.faults!.push({ then: { kind: 'silence' }, store: true });
