@@ -4,13 +4,24 @@ import { join } from 'node:path';
 
 import { Secret } from '@trailpush/core';
 import { systemClock } from '@trailpush/runtime';
-import { openSqliteAuditStore } from '@trailpush/stores';
-import { createClickhouseDatabase, startClickhouse } from '@trailpush/test/kit/clickhouse.ts';
+import { openPostgresAuditStore, openSqliteAuditStore } from '@trailpush/stores';
+import {
+  createClickhouseDatabase,
+  startClickhouse,
+  type TestClickhouse,
+} from '@trailpush/test/kit/clickhouse.ts';
 import { auditRetentionContract } from '@trailpush/test/kit/contracts/audit-retention.ts';
 import { auditStoreContract } from '@trailpush/test/kit/contracts/audit-store.ts';
-import { afterAll, describe, it } from 'vitest';
+import { appendContract } from '@trailpush/test/kit/contracts/audit-store/appending.ts';
+import { followContract } from '@trailpush/test/kit/contracts/audit-store/following.ts';
+import { createSuite } from '@trailpush/test/kit/contracts/audit-store/suite.ts';
+import { createTestDatabase } from '@trailpush/test/kit/postgres/ready.ts';
+import { startPostgres } from '@trailpush/test/kit/postgres.ts';
+import { createRecordingLogger } from '@trailpush/test/kit/recording-logger.ts';
+import { afterAll, beforeAll, describe, it } from 'vitest';
 
 const server = await startClickhouse();
+const postgres = await startPostgres();
 
 if ('unavailable' in server) {
   describe('the audit store on ClickHouse', () => it.skip(server.unavailable));
@@ -33,4 +44,36 @@ if ('unavailable' in server) {
       },
     });
   }
+  besidePostgres(server);
+}
+
+/** Where several processes store at once: what SQL does for ClickHouse. */
+function besidePostgres({ url: clickhouse }: TestClickhouse): void {
+  describe('ClickHouse beside PostgreSQL', () => {
+    if ('unavailable' in postgres) {
+      it.skip(postgres.unavailable);
+      return;
+    }
+    afterAll(() => postgres.stop());
+    const places: { url: string; drop(): Promise<void> }[] = [];
+    beforeAll(async () => {
+      places.push(
+        await createTestDatabase(postgres.url),
+        await createClickhouseDatabase(clickhouse),
+      );
+    });
+    const { logger } = createRecordingLogger();
+    const suite = createSuite({
+      open: () =>
+        openPostgresAuditStore({
+          ...{ url: places[0]!.url, clickhouseUrl: new Secret(places[1]!.url) },
+          ...{ clock: systemClock, logger },
+        }),
+      remove: async () => {
+        for (const place of places) await place.drop();
+      },
+    });
+    appendContract(suite);
+    followContract(suite);
+  });
 }
