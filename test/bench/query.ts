@@ -6,9 +6,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { messageOf, type AuditStore } from '@trailpush/core';
+import { messageOf, Secret, type AuditStore } from '@trailpush/core';
 import { systemClock as clock } from '@trailpush/runtime';
 import { openPostgresAuditStore, openSqliteAuditStore } from '@trailpush/stores';
+import { createClickhouseDatabase, startClickhouse } from '../kit/clickhouse.ts';
 import { startPostgres } from '../kit/postgres.ts';
 import { measureDownloads } from './audit-download.ts';
 import { fillAuditStore } from './audit-fill.ts';
@@ -22,7 +23,7 @@ Without options: the embedded store with 1,000,000 events, then a PostgreSQL of 
 Progress is written to stderr, tables to stdout.
 
   --events N               so many events; the embedded store has 1,000,000 at most
-  --only embedded|postgres one of the two
+  --only embedded|postgres|clickhouse one of them; ClickHouse is measured only if it is asked for
   --database URL           this PostgreSQL database instead. It is kept, and filled on from where a run
                            before has ended (with the same --events)
   --fill                   fills and does no more
@@ -85,6 +86,26 @@ async function runEmbedded(): Promise<void> {
   rmSync(folder, { recursive: true });
 }
 
+/** Beside SQLite. */
+async function runClickhouse(): Promise<void> {
+  const server = await startClickhouse();
+  if ('unavailable' in server) throw new Error(server.unavailable);
+  const folder = mkdtempSync(join(tmpdir(), 'trailpush-bench-'));
+  const database = await createClickhouseDatabase(server.url);
+  const clickhouseUrl = new Secret(database.url);
+  const opened = await openSqliteAuditStore({
+    ...{ file: join(folder, 'audit.db'), clickhouseUrl, clock },
+  });
+  try {
+    await run(server.description, opened.store, EVENTS);
+  } finally {
+    await opened.close();
+    await database.drop();
+    await server.stop();
+    rmSync(folder, { recursive: true });
+  }
+}
+
 async function runPostgres(): Promise<void> {
   const server =
     values.database === ''
@@ -109,11 +130,15 @@ if (values.help) {
 } else if (
   !Number.isSafeInteger(EVENTS) ||
   EVENTS < 1 ||
-  !/^(|embedded|postgres)$/.test(values.only)
+  !/^(|embedded|postgres|clickhouse)$/.test(values.only)
 ) {
-  process.stderr.write(`--events must be a whole number, and --only embedded or postgres\n${HELP}`);
+  process.stderr.write(
+    `--events must be a whole number, and --only embedded, postgres or clickhouse\n${HELP}`,
+  );
   process.exitCode = 2;
 } else {
-  if (values.only !== 'postgres') await runEmbedded();
-  if (values.only !== 'embedded') await runPostgres();
+  const isAsked = (name: string) => values.only === name;
+  if (isAsked('') || isAsked('embedded')) await runEmbedded();
+  if (isAsked('') || isAsked('postgres')) await runPostgres();
+  if (isAsked('clickhouse')) await runClickhouse();
 }

@@ -88,6 +88,7 @@ describe('loadConfig', () => {
     const config = loadConfig({
       TRAILPUSH_ADMIN_TOKEN: 'canary-token',
       DATABASE_URL: 'postgres://u:canary-password@db/x',
+      TRAILPUSH_CLICKHOUSE_URL: 'https://u:canary-password@clickhouse:8443/x',
     });
     expect(inspect(config, { depth: 9 }) + JSON.stringify(config)).not.toContain('canary');
   });
@@ -151,8 +152,20 @@ describe('loadConfig', () => {
     expect(failure({}, { '--port': 'x' })).toMatch(/^--port must be/);
   });
 
+  it('refuses a replica beside ClickHouse, which would not be asked', () => {
+    const settings = {
+      DATABASE_URL: 'postgres://u:p@db/x',
+      TRAILPUSH_AUDIT_REPLICA_URL: 'postgres://u:p@replica/x',
+      TRAILPUSH_CLICKHOUSE_URL: 'https://u:p@clickhouse:8443/x',
+    };
+    expect(failure(settings)).toMatch(/^TRAILPUSH_AUDIT_REPLICA_URL is of no use/);
+  });
+
   it('does not repeat a secret in an error', () => {
-    for (const name of ['TRAILPUSH_SECRET_KEY', 'DATABASE_URL', 'SCHEMA_REGISTRY_URL']) {
+    for (const name of [
+      ...['TRAILPUSH_SECRET_KEY', 'DATABASE_URL', 'SCHEMA_REGISTRY_URL'],
+      'TRAILPUSH_CLICKHOUSE_URL',
+    ]) {
       const message = failure({ [name]: 'canary' });
       expect(message).toContain(`${name} must be`);
       expect(message).not.toContain('canary');
