@@ -11,7 +11,7 @@ import { PutOracle } from './put-oracle.ts';
 import { Places } from './places.ts';
 import { eventText, Registry, type SimEvent } from './plain-dataset.ts';
 import { ReplayOracle } from './replay-oracle.ts';
-import { stream, type Scenario } from './scenario.ts';
+import { stream, type Fault, type Scenario } from './scenario.ts';
 import { SimProcess, type CreateBatcher } from './sim-process.ts';
 import { storeInsteadOfDeflate } from './stored-deflate.ts';
 import { VirtualClock } from './virtual-clock.ts';
@@ -20,6 +20,11 @@ const MAX_SESSION_MS = 12_000;
 const MAX_RESTART_MS = 8_000;
 /** What the first lines of a batch or body take. */
 const FIRST_BUFFER_BYTES = 16 * 1024;
+
+const SPLITTING: ReadonlySet<Fault> = new Set([
+  'place refusing some records',
+  'place refusing large bodies',
+]);
 
 /** Stores that tell the oracle of every plan. */
 class WatchedStores extends MemoryStores {
@@ -163,9 +168,12 @@ export class World {
     return most * FIRST_BUFFER_BYTES;
   }
 
-  /** What one body may take that is read again: its buffer doubles, and one that is split is held twice. */
+  /** What one body may take that is read again. One that is split is held as a whole and in halves. */
   #oneBodyBytes(): number {
-    return Math.max(3 * FIRST_BUFFER_BYTES, 4 * this.puts.largestBytes);
+    const { largestBytes } = this.puts;
+    const isSplit = this.scenario.faults.some((fault) => SPLITTING.has(fault));
+    const halvesBytes = isSplit ? 2 * bufferBytes(largestBytes / 2) : 0;
+    return bufferBytes(largestBytes) + halvesBytes;
   }
 
   produce(event: {
@@ -237,4 +245,11 @@ export class World {
   #ends(): ReadonlyMap<number, number> {
     return new Map(this.topic.bounds().map(({ partition, end }) => [partition, end]));
   }
+}
+
+/** Of the buffer that holds so much: they double. */
+function bufferBytes(bytes: number): number {
+  let size = FIRST_BUFFER_BYTES;
+  while (size < bytes) size *= 2;
+  return size;
 }
