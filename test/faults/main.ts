@@ -1,10 +1,12 @@
 /**
  * `npm run test:faults`: every row of the fault matrix that has a test, the long ones too, and a table at the end:
  * row, what happens, result, events, missing, repeated. The last three are counted where the real program delivers.
+ * `-- --row 12 --row 29` runs these alone.
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { parseArgs } from 'node:util';
 import { startVitest } from 'vitest/node';
 import { withServers } from '../kit/servers.ts';
 import { readMatrix, suiteOf, titlePattern, type MatrixRow } from './matrix.ts';
@@ -16,7 +18,9 @@ interface Ran {
   readonly state: string;
 }
 
-const rows = readMatrix();
+const { values } = parseArgs({ options: { row: { type: 'string', multiple: true } } });
+const wanted = values.row && new Set(values.row.map(Number));
+const rows = readMatrix().filter(({ row }) => wanted?.has(row) ?? true);
 const tested = rows.filter(({ file }) => file !== undefined);
 const folder = mkdtempSync(join(tmpdir(), 'trailpush-faults-report-'));
 const reportFile = join(folder, 'rows.ndjson');

@@ -1,10 +1,11 @@
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Assignment, LogRecord, RecordLog } from '@trailpush/core';
-import { readAll, text, until } from '@trailpush/test/kit/contracts/record-log/suite.ts';
+import type { Assignment, RecordLog } from '@trailpush/core';
+import { readAll, until } from '@trailpush/test/kit/contracts/record-log/suite.ts';
 import { apiKey, startFaultProxy } from '@trailpush/test/kit/kafka/fault-proxy.ts';
 import type { FaultProxy } from '@trailpush/test/kit/kafka/fault-proxy.ts';
 import { startKafka } from '@trailpush/test/kit/kafka/index.ts';
 import { KafkaTestTopic } from '@trailpush/test/kit/kafka/topic.ts';
+import { startReaders, startWriters, valuesOf } from '@trailpush/test/kit/kafka/traffic.ts';
 
 let proxy: FaultProxy | undefined;
 const { kafka, reason } = await startKafka({
@@ -14,46 +15,6 @@ const { kafka, reason } = await startKafka({
     return proxy.port;
   },
 });
-
-/** Appends single records of `writers` keys until told to stop, again and again where it fails. */
-function startWriters(log: RecordLog, writers: number) {
-  const acknowledged: string[] = [];
-  const attempted: string[] = [];
-  const failures: unknown[] = [];
-  let stopping = false;
-  const running = Array.from({ length: writers }, async (_, writer) => {
-    for (let i = 0; !stopping; i += 1) {
-      const value = `writer-${writer}#${i}`;
-      attempted.push(value);
-      try {
-        await log.append([{ key: `writer-${writer}`, value: Buffer.from(value) }]);
-        acknowledged.push(value);
-      } catch (error) {
-        failures.push(error);
-      }
-    }
-  });
-  const stop = async (): Promise<void> => {
-    stopping = true;
-    await Promise.all(running);
-  };
-  return { acknowledged, attempted, failures, stop };
-}
-
-/** Keeps reading every partition into a list, without end. */
-function startReaders(log: RecordLog, partitions: number) {
-  const records = Array.from({ length: partitions }, (): LogRecord[] => []);
-  for (const [partition, found] of records.entries()) {
-    const reader = log.openReader(partition, 0);
-    void (async () => {
-      for (;;) found.push(...(await reader.read()).records);
-    })().catch(() => undefined);
-  }
-  return { records, count: () => records.reduce((sum, found) => sum + found.length, 0) };
-}
-
-const valuesOf = (records: readonly LogRecord[]): (string | null)[] =>
-  records.map((record) => text(record.value));
 
 describe.skipIf(kafka === undefined)(`Kafka under faults${reason ? ` (${reason})` : ''}`, () => {
   const broker = kafka!;
