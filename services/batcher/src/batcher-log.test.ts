@@ -101,6 +101,24 @@ describe('a log that has lost records to retention', () => {
 });
 
 describe('an open plan whose records the log has lost', () => {
+  it('keeps what was read behind it, and waits for a free plan', async () => {
+    world = new BatcherWorld();
+    const job = world.createJob({ maxUploadRecords: 5 });
+    bucket().latencyMs = () => 30_000;
+    await world.start();
+    world.produce('acme', 23);
+    await world.advance(2_000);
+    expect(bucket().underWay).toBe(4);
+    world.topic.unavailable = true;
+    world.produce('acme', 7);
+    world.topic.trim(0, 28);
+    await world.advance(2_000);
+    world.topic.unavailable = false;
+    await world.advance(120_000);
+    expect(gaps()).toEqual([[23, 28, false]]);
+    expect(world.faults(job.id)).toEqual(missing(23, 24, 25, 26, 27));
+  });
+
   /** A job with the open plans 0 to 4, 5 to 9, 10 to 14 and 15 to 19, none of which has arrived. */
   async function prepare() {
     world = new BatcherWorld();

@@ -265,8 +265,9 @@ export class Partition implements LiveOwner, CatchUpOwner, TrackOwner {
     for (const track of this.tracks) {
       if (track.lane !== 'live') continue;
       // What was read is not lost: it goes out as it is.
-      track.close(this.#lookedAt(track), 'retention');
-      track.detach();
+      const lookedAt = this.#lookedAt(track);
+      if (track.close(lookedAt, 'retention')) track.detach();
+      else track.detachFull(lookedAt + 1);
     }
     this.live.position = error.start;
     this.live.horizon = error.start;

@@ -170,6 +170,13 @@ export class Track implements Taker {
     this.blocked = this.deliveries.length > 0;
   }
 
+  /** To the catch-up lane with the open batch, which no plan is free for, and which cannot be read again. */
+  detachFull(position: number): void {
+    this.position = position;
+    this.lane = 'catch-up';
+    this.blocked = true;
+  }
+
   /** Goes on in the live lane, with all that it holds, when it has come as far. */
   handOver(horizon: number): void {
     if (this.position < horizon) return;
