@@ -10,6 +10,8 @@ export type CallFate = 'answer' | 'fail' | 'lose answer' | 'hang before' | 'hang
 export class StoreFaults {
   /** Milliseconds before a call takes effect. */
   latencyMs: () => number = () => 0;
+  /** Milliseconds from the effect of a call to its answer. */
+  answerMs: (name: string) => number = () => 0;
   /** Asked at each call, which is numbered from 1. */
   fateOf: (call: { name: string; number: number }) => CallFate = () => 'answer';
   /** While set, every call fails without effect. */
@@ -42,6 +44,8 @@ export class StoreFaults {
       return never();
     }
     if (fate === 'lose answer') throw new StoreUnavailableError(`no answer to ${name}`);
+    const answerMs = this.answerMs(name);
+    if (answerMs > 0) await this.#clock.sleep(answerMs);
     return result;
   }
 }

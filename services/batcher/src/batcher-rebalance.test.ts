@@ -49,6 +49,25 @@ describe('a rebalance', () => {
     for (const job of jobs) expect(world.faults(job.id)).toEqual([]);
   });
 
+  it('during which a replay begins serves it, wherever the claim was when it began', async () => {
+    world = new BatcherWorld();
+    const job = world.createJob({ maxUploadIntervalSeconds: 5 });
+    const first = await world.start();
+    world.produce('acme', 10);
+    await world.advance(20_000);
+    await first.stop();
+    for (let afterMs = 0; afterMs < 1_500; afterMs += 100) {
+      const process = world.newProcess();
+      process.faults.answerMs = (name) => (name === 'claim' ? 500 : 0);
+      void process.batcher.start();
+      await world.advance(afterMs);
+      const replay = world.startReplay(job.id, [{ partition: 0, from: 0, to: 10 }]);
+      await world.advance(30_000);
+      expect(world.replayed(replay), `begun after ${afterMs} ms`).toEqual(world.owed(job.id));
+      await process.stop();
+    }
+  });
+
   it('back and forth in a moment leaves one claim of the partition', async () => {
     world = new BatcherWorld();
     const job = world.createJob({ maxUploadIntervalSeconds: 5 });

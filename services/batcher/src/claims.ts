@@ -49,7 +49,7 @@ export class Claims {
   constructor(options: {
     shared: Shared;
     metrics: Metrics;
-    /** The jobs as they are stored now or later: what was read before does not do. */
+    /** The jobs as they are stored now or later: what was read before does not do. Kept up to date. */
     freshJobs: () => Promise<ReadonlyMap<number, OpenJob>>;
   }) {
     this.#shared = options.shared;
@@ -167,9 +167,10 @@ export class Claims {
     }
     holding.stopped = undefined;
     // The rows once more: a job that is new since the claim begins where its row says, and only there.
+    const known = [...jobs.values()];
     const claim = await this.#claim(number, taken.epoch, bounds.start);
     if (!claim.kept) return new LostPartitionError();
-    const end = await this.#serve(holding, jobs, { claim, bounds });
+    const end = await this.#serve(holding, { known, jobs }, { claim, bounds });
     if (end?.kind === 'stopped') this.#stopped(holding, end.reason);
     return end?.kind === 'lost' ? end.error : undefined;
   }
@@ -177,7 +178,7 @@ export class Claims {
   /** Serves until the partition ends by itself, or is released: then there is no end to tell of. */
   async #serve(
     holding: Holding,
-    jobs: ReadonlyMap<number, OpenJob>,
+    { known, jobs }: { known: readonly OpenJob[]; jobs: ReadonlyMap<number, OpenJob> },
     at: { claim: ClaimedPartition; bounds: PartitionBounds },
   ): Promise<PartitionEnd | undefined> {
     const { number, released } = holding;
@@ -201,7 +202,9 @@ export class Claims {
     this.#logger.info({ partition: number, epoch, liveFrom }, 'a partition was claimed');
     try {
       const ended = ending.wait(released.signal);
-      partition.start(jobs.values());
+      partition.start(known);
+      // Of those that came while the rows were on their way, only the store knows where they begin.
+      partition.reviseJobs(jobs);
       await ended;
     } finally {
       holding.partition = undefined;
