@@ -30,9 +30,8 @@ export class Track implements Taker {
   /** Set in the catch-up lane while the track must wait for a plan to be done before it is fed on. */
   blocked = false;
   /**
-   * Set while the catch-up lane goes through records that it read for this track among others. Whatever
-   * moves the track meanwhile clears it, so that the lane neither feeds it on from the middle nor
-   * brings its position forward.
+   * Set while the catch-up lane goes through records read for this track among others. Whatever moves the
+   * track meanwhile clears it: the lane then neither feeds it on from the middle nor brings it forward.
    */
   sweeping = false;
   /** True between `restore` and `drop`. */
@@ -247,10 +246,8 @@ export class Track implements Taker {
     this.open.health.lookAgain();
     // The live lane may be in the middle of what it read, and its position below the cursor.
     this.position = Math.max(this.position, cursor);
-    if (this.blocked) {
-      // The full batch can go now, and the lane may go on behind it.
-      this.blocked = !this.close(this.position - 1, 'bytes');
-    }
+    // The full batch can go now, and the lane may go on behind it.
+    if (this.blocked) this.blocked = !this.close(this.position - 1, 'bytes');
     this.#owner.wakeCatchUp();
   }
 
