@@ -59,7 +59,9 @@ export async function decode(
       if (!(error instanceof UndecodableRecordError)) throw error;
       const { offset, timestampMs } = record;
       const { reason, message } = error;
-      decoded.deadLetters.push({ offset, timestampMs, reason, message, key, value });
+      // Copies: the next read takes the memory back, which may come before this is stored.
+      const bytes = { key: key && Uint8Array.from(key), value: Uint8Array.from(value) };
+      decoded.deadLetters.push({ offset, timestampMs, reason, message, ...bytes });
     }
   }
   return decoded;

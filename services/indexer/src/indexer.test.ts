@@ -138,6 +138,22 @@ describe('the indexer', () => {
     expect(messages()).toContain('records could not be indexed');
   });
 
+  it('keeps bad records whole, also those that were read long before they are stored', async () => {
+    const slow = new SlowStore(store);
+    produce(names(10));
+    topic.appendRaw({ partition: 0, key: Buffer.from('acme'), value: Buffer.from('no Avro') });
+    produce(names(30, 'f'));
+    await start(slow);
+    for (let round = 0; round < 5; round += 1) {
+      slow.release();
+      await clock.advance(3000);
+    }
+    const [letter] = await store.listDeadLetters(10);
+    expect(letter?.offset).toBe(10);
+    expect(letter?.value).toEqual(new TextEncoder().encode('no Avro'));
+    expect(letter?.key).toEqual(new TextEncoder().encode('acme'));
+  });
+
   it('sets events of a broken clock aside, since every month has a table', async () => {
     // Events are of January 2026.
     clock = new FakeClock(Date.UTC(2040, 0, 1));
