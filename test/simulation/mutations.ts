@@ -182,4 +182,10 @@ export const MUTATIONS: readonly Mutation[] = [
     find: 'if (isLost(render)) render.delivery.lostTo = start;',
     replace: 'if (isLost(render)) render.delivery.end();',
   },
+  {
+    name: 'a refused record kept in memory that is taken back',
+    file: 'set-aside.ts',
+    find: '{ ...record, key: copyOf(record.key), value: copyOf(record.value) }',
+    replace: 'record',
+  },
 ];

@@ -21,6 +21,8 @@ export class ProgressOracle {
   readonly #owners = new Map<string, number>();
   /** Of which the gaps were looked at. */
   #gaps = 0;
+  /** The same of dead letters. */
+  #letters = 0;
 
   constructor(options: {
     facts: Facts;
@@ -99,6 +101,7 @@ export class ProgressOracle {
       }
     }
     this.#checkGaps();
+    this.#checkLetters();
     this.#replays.checkEnded((jobId, event) => this.isOwed(jobId, event));
     const broken = this.#stores.violations.shift();
     if (broken !== undefined) this.#facts.violate(1, broken);
@@ -144,6 +147,18 @@ export class ProgressOracle {
       this.#facts.trace?.(`  gap of job ${jobId} in ${partition}: ${from} to ${to}`);
       if (to <= start) continue;
       this.#facts.violate(1, `a gap up to ${to} was told, and the log holds from ${start} on`);
+    }
+  }
+
+  /** Each is the whole record, as far as the log still holds that. */
+  #checkLetters(): void {
+    const { deadLetters } = this.#stores;
+    for (; this.#letters < deadLetters.length; this.#letters++) {
+      const { partition, offset, value } = deadLetters[this.#letters]!;
+      const { records } = this.#topic.partition(partition);
+      const record = records.find((of) => of.offset === offset);
+      if (!record?.value || (value && Buffer.compare(record.value, value) === 0)) continue;
+      this.#facts.violate(1, `the dead letter of offset ${offset} in ${partition} is not whole`);
     }
   }
 
