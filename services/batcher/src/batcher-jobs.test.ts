@@ -182,6 +182,26 @@ describe('a job that is deleted', () => {
     expect(await metrics.registry.metrics()).not.toContain(`job_id="${job.id}"`);
   });
 
+  it('without a record keeps partitions from being taken, and readiness says so', async () => {
+    world = new BatcherWorld({ partitions: 2 });
+    const job = world.createJob();
+    const process = await world.start();
+    world.stores.vanished.add(job.id);
+    world.stores.changed();
+    await world.advance(5_000);
+    expect(process.batcher.health()).toBeUndefined();
+    const other = await world.topic.open().joinGroup('trailpush-batcher', () => undefined);
+    await world.advance(1_000);
+    await other.leave();
+    await world.advance(30_000);
+    expect(process.batcher.health()).toMatch(
+      /^partition \d cannot be claimed: jobs are missing from the store without a record/,
+    );
+    world.stores.vanished.delete(job.id);
+    await world.advance(5_000);
+    expect(process.batcher.health()).toBeUndefined();
+  });
+
   it('only when there is a record of it: one that vanishes is served on, and said so', async () => {
     world = new BatcherWorld();
     const jobs = [world.createJob({ place: 'one' }), world.createJob({ place: 'two' })];

@@ -22,6 +22,8 @@ const REMEDY =
   'look at it with `trailpush topic check`, then start it anew with `trailpush topic accept`';
 /** A partition that was given up for an error, and held on to for so long since then, is well. */
 const TROUBLE_IS_OVER_MS = 60_000;
+/** Elections and restarts of what a claim needs pass within seconds. */
+const CLAIM_PATIENCE_MS = 10_000;
 
 /** A partition that the group has assigned to us, until it assigns it away. */
 interface Holding {
@@ -32,6 +34,8 @@ interface Holding {
   stopped: string | undefined;
   /** What ended it last, if that was nothing that just happens. */
   trouble: string | undefined;
+  /** Since when it could not be claimed, and why. */
+  unclaimed: { readonly sinceMs: number; readonly reason: string } | undefined;
   claimedAtMs: number;
 }
 
@@ -70,8 +74,11 @@ export class Claims {
   /** Undefined while all is well, else a sentence for `/readyz`. */
   health(): string | undefined {
     const nowMs = this.#shared.clock.monotonic();
-    for (const { number, stopped, trouble, claimedAtMs } of this.#holdings.values()) {
+    for (const { number, stopped, trouble, unclaimed, claimedAtMs } of this.#holdings.values()) {
       if (stopped !== undefined) return `partition ${number} is stopped: ${stopped}`;
+      if (unclaimed && nowMs - unclaimed.sinceMs >= CLAIM_PATIENCE_MS) {
+        return `partition ${number} cannot be claimed: ${unclaimed.reason}`;
+      }
       const isOver = nowMs - claimedAtMs > TROUBLE_IS_OVER_MS;
       if (trouble !== undefined && !isOver) return `partition ${number} was given up: ${trouble}`;
     }
@@ -128,7 +135,7 @@ export class Claims {
     const { signal } = released;
     const holding: Holding = {
       ...{ number, released, claimedAtMs: 0 },
-      ...{ partition: undefined, stopped: undefined, trouble: undefined },
+      ...{ partition: undefined, stopped: undefined, trouble: undefined, unclaimed: undefined },
     };
     this.#holdings.set(number, holding);
     let pauseMs = RECLAIM_MS;
@@ -141,7 +148,9 @@ export class Claims {
         const wasShort = error !== undefined && heldMs < MAX_RECLAIM_MS;
         pauseMs = wasShort ? Math.min(MAX_RECLAIM_MS, pauseMs * 2) : RECLAIM_MS;
       } catch (error) {
-        const fields = { partition: number, error: messageOf(error) };
+        const reason = messageOf(error);
+        holding.unclaimed = { sinceMs: holding.unclaimed?.sinceMs ?? startedMs, reason };
+        const fields = { partition: number, error: reason };
         this.#logger.warn(fields, 'a partition cannot be claimed yet');
         pauseMs = RECLAIM_MS;
       }
@@ -197,6 +206,7 @@ export class Claims {
       },
     });
     holding.partition = partition;
+    holding.unclaimed = undefined;
     holding.claimedAtMs = this.#shared.clock.monotonic();
     this.#metrics.reading.epoch.set(label, epoch);
     this.#logger.info({ partition: number, epoch, liveFrom }, 'a partition was claimed');
