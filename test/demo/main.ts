@@ -91,12 +91,18 @@ async function demo(): Promise<number> {
   return isRight ? 0 : 1;
 }
 
+const interruption = new AbortController();
+process.once('SIGINT', () => {
+  interruption.abort();
+});
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
 try {
   const exitCode = await demo();
   if (endsAfterCheck) process.exit(exitCode);
   process.stdout.write('\nServing until interrupted (Ctrl-C).\n');
 } catch (error) {
-  process.stderr.write(`demo: ${error instanceof Error ? error.message : String(error)}\n`);
-  process.exit(1);
+  const message = error instanceof Error ? error.message : String(error);
+  const isInterrupted = interruption.signal.aborted;
+  process.stderr.write(`demo: ${isInterrupted ? 'interrupted' : message}\n`);
+  process.exit(isInterrupted ? 130 : 1);
 }

@@ -24,7 +24,7 @@ export class Progress {
     this.#total = total;
     if (!process.stdout.isTTY) return;
     const format = `${label.padEnd(10)} {bar} {value}/{total}`;
-    this.#bar = new SingleBar({ format, hideCursor: true }, Presets.shades_classic);
+    this.#bar = new SingleBar({ format }, Presets.shades_classic);
     this.#bar.start(total, 0);
   }
 

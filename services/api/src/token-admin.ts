@@ -68,7 +68,7 @@ const orderSchema = z.strictObject(
       .default([]),
     organization_ids: ids('organization_ids', 'organization ids').default([]),
     permissions: z
-      .array(z.enum(PERMISSIONS), {
+      .array(z.enum(PERMISSIONS, { error: `permissions may name ${PERMISSIONS.join(', ')}` }), {
         error: `permissions must be a list of ${PERMISSIONS.join(', ')}`,
       })
       .min(1, { error: `permissions must name at least one of ${PERMISSIONS.join(', ')}` }),

@@ -4,7 +4,7 @@ import { pipeline } from 'node:stream/promises';
 
 import { Presets, SingleBar } from 'cli-progress';
 import { InvalidArgumentError, Option, type Command } from 'commander';
-import { messageOf, TrailpushError } from '@trailpush/core';
+import { ConfigError, messageOf, TrailpushError } from '@trailpush/core';
 import { loadConfig } from '@trailpush/runtime';
 import { ApiClient } from './api-client.ts';
 
@@ -63,14 +63,20 @@ async function download(id: string, options: DownloadOptions): Promise<void> {
   const body = await api.stream(`${path}?${query.toString()}`);
   const progress = new Progress(Date.parse(since), Date.parse(before));
   const part = output === undefined ? undefined : `${output}.part`;
+  const target = part === undefined ? process.stdout : createWriteStream(part);
+  let unwritable: NodeJS.ErrnoException | undefined;
+  target.once('error', (error: Error) => (unwritable = error));
   try {
-    await pipeline(
-      progress.watch(body),
-      part === undefined ? process.stdout : createWriteStream(part),
-    );
+    await pipeline(progress.watch(body), target);
     if (part !== undefined && output !== undefined) await rename(part, output);
   } catch (error) {
     if (part !== undefined) await rm(part, { force: true });
+    // Who reads our output has enough, as `head` has.
+    if (unwritable?.code === 'EPIPE') return;
+    if (unwritable !== undefined && error === unwritable) {
+      const name = output === undefined ? 'standard output' : `--output ${output}`;
+      throw new ConfigError(`${name} cannot be written (${messageOf(error)})`, { cause: error });
+    }
     throw new BrokenDownloadError(
       `the download broke off and is not kept (${messageOf(error)}): try again, perhaps in shorter ranges`,
       { cause: error },
@@ -96,10 +102,7 @@ class Progress {
     this.#sinceMs = sinceMs;
     if (!process.stderr.isTTY || !(beforeMs > sinceMs)) return;
     const format = '{bar} {percentage}% of the time | {megabytes} MB';
-    this.#bar = new SingleBar(
-      { format, stream: process.stderr, hideCursor: true },
-      Presets.shades_classic,
-    );
+    this.#bar = new SingleBar({ format, stream: process.stderr }, Presets.shades_classic);
     this.#bar.start(beforeMs - sinceMs, 0, { megabytes: 0 });
   }
 

@@ -29,7 +29,15 @@ async function main(): Promise<void> {
   const program = new Command('trailpush')
     .description('Audit logs from a log to S3, R2, HTTP and files, as Logpush does it.')
     .version(version)
-    .showHelpAfterError('(--help shows what is possible)')
+    .configureOutput({
+      outputError: (text, write) => {
+        const words = text
+          .replace(/^error: /, '')
+          .trim()
+          .replace(/\s*\n\s*/g, ' ');
+        write(`trailpush: ${words} (--help shows what is possible)\n`);
+      },
+    })
     .addHelpText('after', SETTINGS_HELP)
     .exitOverride();
 
@@ -76,6 +84,12 @@ async function main(): Promise<void> {
 
   await program.parseAsync();
 }
+
+// Who reads our output may have enough, as `head` has: what was begun goes on, and the exit code stays true.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') return;
+  process.exit(report(new Error(`standard output cannot be written (${messageOf(error)})`)));
+});
 
 try {
   await main();

@@ -23,10 +23,7 @@ class Report {
     this.#producer = producer;
     if (!process.stderr.isTTY || totalBytes === 0) return;
     const format = '{bar} {percentage}% | {accepted} events | {eta_formatted} left';
-    this.#bar = new SingleBar(
-      { format, stream: process.stderr, hideCursor: true },
-      Presets.shades_classic,
-    );
+    this.#bar = new SingleBar({ format, stream: process.stderr }, Presets.shades_classic);
     this.#bar.start(totalBytes, 0, { accepted: 0 });
   }
 

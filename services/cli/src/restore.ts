@@ -73,6 +73,11 @@ async function restore(from: string, options: RestoreOptions): Promise<void> {
       },
     });
     const objects = await restoreAll(source, restorer);
+    if (objects === 0) {
+      throw new ConfigError(
+        'nothing is restored: no objects lie there; name the folder, or the destination_conf, that they were delivered to',
+      );
+    }
     report(restorer, { objects, isDryRun: options.dryRun ?? false, shown });
     process.exitCode = restorer.bad > 0 ? 1 : 0;
   } finally {
@@ -135,10 +140,7 @@ async function openBar(source: ObjectSource, restorer: Restorer): Promise<Single
   let totalBytes = 0;
   for await (const { bytes } of list(source)) totalBytes += bytes;
   const format = '{bar} {percentage}% | {stored} events | {eta_formatted} left';
-  const bar = new SingleBar(
-    { format, stream: process.stderr, hideCursor: true },
-    Presets.shades_classic,
-  );
+  const bar = new SingleBar({ format, stream: process.stderr }, Presets.shades_classic);
   bar.start(totalBytes, 0, { stored: restorer.stored });
   return bar;
 }

@@ -109,8 +109,7 @@ export class EventSender {
       if (result) return result;
       problem = errors.map(({ message }) => message).join('; ');
     } catch (error) {
-      // `fetch` says what went wrong in the cause alone.
-      problem = messageOf(error instanceof Error ? (error.cause ?? error) : error);
+      problem = messageOf(error);
     }
     throw new LogUnavailableError(
       `${url} did not acknowledge the lines from ${firstLine} on: ${problem}`,

@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 import { ApiError, TokenAdmin, type CreatedToken, type ShownToken } from '@trailpush/api';
 import { ConfigError, PERMISSIONS, StoreUnavailableError } from '@trailpush/core';
 import { createLogger, Lifecycle, loadConfig, Readiness, systemClock } from '@trailpush/runtime';
@@ -35,7 +35,11 @@ export function addTokenCommands(program: Command): void {
     .option('--account <id...>', 'accounts that it is for')
     .option('--organization <id...>', 'organizations that it is for')
     .option('--all-accounts', 'for all accounts and organizations')
-    .requiredOption('--permission <name...>', `what it may do: ${PERMISSIONS.join(', ')}`)
+    .addOption(
+      new Option('--permission <name...>', 'what it may do')
+        .choices(PERMISSIONS)
+        .makeOptionMandatory(),
+    )
     .option('--name <text>', 'a name to know it by')
     .option('--email <address>', 'whose it is; with this it also serves as X-Auth-Key')
     .option('--expires <when>', 'until when: 90d, 12h, or a time such as 2030-01-01T00:00:00Z')

@@ -95,7 +95,7 @@ class Bar {
   show({ total, done }: { total?: number; done?: number }): void {
     if (total !== undefined && total > 0 && process.stderr.isTTY) {
       const format = '{bar} {percentage}% | {value} of {total} objects | {eta_formatted} left';
-      const options = { format, stream: process.stderr, hideCursor: true };
+      const options = { format, stream: process.stderr };
       this.#bar = new SingleBar(options, Presets.shades_classic);
       this.#bar.start(total, 0);
     }

@@ -60,14 +60,16 @@ describe('saved queries', () => {
   });
 
   it.each([
-    [{ query: QUERY }, 'name'],
+    [{ query: QUERY }, 'name: must be a text of 1 to 120'],
     [{ name: 'x'.repeat(121), query: QUERY }, 'name'],
     [{ name: 'x', query: { filters: { nothing: ['1'] } } }, "'nothing' is not known here"],
     [{ name: 'x', query: { filters: { action_type: ['fly'] } } }, "'action_type' must be one of"],
     [{ name: 'x', query: { search: '-' } }, "'search' must hold"],
     [{ name: 'x', query: { since: '2026-05-01' } }, 'either last_seconds, or since and before'],
     [{ name: 'x', query: { since: 'May', before: '2026-05-01' } }, "'since' must be a date"],
-    [{ name: 'x', query: { ...QUERY, more: 1 } }, 'query'],
+    [{ name: 'x', query: { ...QUERY, more: 1 } }, 'query: must be an object of filters, search'],
+    [{ name: 'x', query: { filters: { action_type: 'create' } } }, 'must be an object of lists'],
+    [{ name: 'x', query: 'action_type=create' }, 'query: must be an object'],
     [{ name: 'x', query: { filters: { actor_id: ['x'.repeat(20_000)] } } }, 'characters'],
   ])('%j is refused', async (body, message) => {
     const answer = await create(body);

@@ -17,16 +17,25 @@ const KNOWN: ReadonlySet<string> = new Set([
 ]);
 
 const time = z.string().max(64);
+const NAME = { error: `must be a text of 1 to ${MAX_NAME_CHARACTERS} characters` };
+const FILTERS = { error: 'must be an object of lists, such as {"action_type": ["create"]}' };
+/** For what is no object, or has a member more. */
+const QUERY = {
+  error: 'must be an object of filters, search, and last_seconds or since and before',
+};
 const schema = z.strictObject({
-  name: z.string().min(1).max(MAX_NAME_CHARACTERS),
+  name: z.string(NAME).min(1, NAME).max(MAX_NAME_CHARACTERS, NAME),
   query: z
-    .strictObject({
-      filters: z.record(z.string(), z.array(z.string())).default({}),
-      search: z.string().optional(),
-      last_seconds: z.number().int().min(1).max(MAX_SECONDS).optional(),
-      since: time.optional(),
-      before: time.optional(),
-    })
+    .strictObject(
+      {
+        filters: z.record(z.string(), z.array(z.string(), FILTERS), FILTERS).default({}),
+        search: z.string().optional(),
+        last_seconds: z.number().int().min(1).max(MAX_SECONDS).optional(),
+        since: time.optional(),
+        before: time.optional(),
+      },
+      QUERY,
+    )
     .refine(
       ({ last_seconds: last, since, before }) =>
         last === undefined ? (since === undefined) === (before === undefined) : !since && !before,

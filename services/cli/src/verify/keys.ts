@@ -44,7 +44,7 @@ function parseKeys(text: string, what: string): VerifyingKeys {
     const pems = text.match(PEM);
     const keys: VerifyingKey[] = pems
       ? pems.map((pem) => ({ key: readPublicKey(pem), retiredAtMs: null }))
-      : (JSON.parse(text) as { keys: Record<string, unknown>[] }).keys.map((jwk) => ({
+      : parseJson(text).keys.map((jwk) => ({
           key: readPublicKey(jwk),
           retiredAtMs: typeof jwk['retired_at'] === 'string' ? Date.parse(jwk['retired_at']) : null,
         }));
@@ -55,4 +55,20 @@ function parseKeys(text: string, what: string): VerifyingKeys {
       `${what} must hold public keys, in PEM or as trailpush serves them at /digest-keys.json, but: ${messageOf(error)}`,
     );
   }
+}
+
+function parseJson(text: string): { readonly keys: readonly Record<string, unknown>[] } {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch {
+    // The words of JSON.parse would quote the text, line breaks included.
+    throw new Error('it is neither');
+  }
+  if (typeof parsed !== 'object' || parsed === null || !('keys' in parsed)) {
+    throw new Error('it has no member "keys"');
+  }
+  const { keys } = parsed;
+  if (!Array.isArray(keys)) throw new Error('its "keys" is no list');
+  return { keys: keys as Record<string, unknown>[] };
 }

@@ -63,7 +63,7 @@ class Verification {
     const chains = await this.#findChains();
     if (chains.length === 0) {
       const { name } = this.#options.source;
-      this.report.add('no_digests', '', `there is no digest in ${name}: is it the job's folder`);
+      this.report.add('no_digests', '', `there is no digest in ${name}: is it the job's folder?`);
       return;
     }
     for (const jobId of this.#options.jobIds) {

@@ -101,5 +101,8 @@ export class ConfigError extends TrailpushError {}
 
 /** What an error says, for logs and answers; never a stack. */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  if (!(error instanceof Error)) return String(error);
+  // `fetch` says what went wrong in the cause alone, and Node of several addresses only by code.
+  if (error.message === 'fetch failed' && error.cause) return messageOf(error.cause);
+  return error.message === '' && 'code' in error ? String(error.code) : error.message;
 }
