@@ -69,7 +69,7 @@ describe('trailpush token', () => {
     ],
     [
       ['create', '--account', 'a', '--permission', 'All'],
-      /^trailpush: permissions.*"Logs Write".*\n$/,
+      /^trailpush: option '--permission <name...>' .*Logs Write.*\n$/,
     ],
     [['create', '--account', 'a', ...WRITE, '--expires', 'soon'], /^trailpush: --expires must be/],
     [['revoke', 'nobody'], /^trailpush: there is no token with this id\n$/],

@@ -64,16 +64,16 @@ async function download(id: string, options: DownloadOptions): Promise<void> {
   const progress = new Progress(Date.parse(since), Date.parse(before));
   const part = output === undefined ? undefined : `${output}.part`;
   const target = part === undefined ? process.stdout : createWriteStream(part);
-  let unwritable: NodeJS.ErrnoException | undefined;
-  target.once('error', (error: Error) => (unwritable = error));
   try {
     await pipeline(progress.watch(body), target);
     if (part !== undefined && output !== undefined) await rename(part, output);
   } catch (error) {
     if (part !== undefined) await rm(part, { force: true });
+    const { code, syscall } = error as NodeJS.ErrnoException;
     // Who reads our output has enough, as `head` has.
-    if (unwritable?.code === 'EPIPE') return;
-    if (unwritable !== undefined && error === unwritable) {
+    if (code === 'EPIPE' && output === undefined) return;
+    // Errors of the answer come from `fetch` and name no system call.
+    if (syscall !== undefined) {
       const name = output === undefined ? 'standard output' : `--output ${output}`;
       throw new ConfigError(`${name} cannot be written (${messageOf(error)})`, { cause: error });
     }
