@@ -6,17 +6,13 @@ import type { AddressInfo } from 'node:net';
 import type { AuditStore } from '@trailpush/core';
 import { systemClock as clock } from '@trailpush/runtime';
 
-import { csvHeader, csvRowOf } from '../../services/api/src/audit/csv.ts';
-import { Downloads, type DownloadFormat } from '../../services/api/src/audit/downloads.ts';
-import { itemOf } from '../../services/api/src/audit/item.ts';
+import { formatOf } from '../../services/api/src/audit/download-routes.ts';
+import { Downloads } from '../../services/api/src/audit/downloads.ts';
 import { account } from '../kit/audit-entry.ts';
 import { END_MICROS, type AuditWorld } from './audit-world.ts';
 import { childCpuSeconds } from './child-cpu.ts';
 
-const FORMATS: Readonly<Record<string, DownloadFormat>> = {
-  ndjson: { header: '', lineOf: (entry) => `${itemOf(entry)}\n` },
-  csv: { header: csvHeader('account'), lineOf: csvRowOf },
-};
+const FORMATS = ['ndjson', 'csv'] as const;
 /** Another process, so that its work is not counted. Prints bytes and lines. */
 const CLIENT = `
   let bytes = 0, lines = 0;
@@ -36,16 +32,18 @@ export async function measureDownloads(
 ): Promise<string[][]> {
   const downloads = new Downloads({ audit: store, clock });
   const server = createServer((request, response) => {
-    const format = FORMATS[request.url?.slice(1) ?? ''];
+    const format = FORMATS.find((name) => request.url === `/${name}`);
     const filter = { tenant: account(world.largest), filters: [], direction: 'asc' as const };
     const query = { ...filter, sinceMicros: 0, beforeMicros: END_MICROS * 2 };
     if (format === undefined) throw new Error(`there is no format ${String(request.url)}`);
-    void downloads.open(query, format).then((stream) => stream.pipe(response));
+    void downloads
+      .open(query, formatOf(format, query.tenant))
+      .then((stream) => stream.pipe(response));
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
   const rows = [];
-  for (const format of Object.keys(FORMATS)) {
+  for (const format of FORMATS) {
     onProgress(`download, ${format}`);
     rows.push([format, ...(await download(`http://127.0.0.1:${port}/${format}`))]);
   }

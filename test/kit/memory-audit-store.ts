@@ -18,6 +18,7 @@ import {
   type IndexDeadLetter,
   type IndexGap,
   type IndexPosition,
+  type LineShape,
   type Tenant,
 } from '@trailpush/core';
 
@@ -124,6 +125,14 @@ export class MemoryAuditStore implements AuditStore {
       const entry = this.#events.find((of) => of.sequence === sequence)?.entry;
       return entry && isSameTenant(entry.tenant, tenant) ? [entry] : [];
     });
+  }
+
+  async readLines(
+    query: Pick<AuditQuery, 'tenant'>,
+    places: readonly AuditPlace[],
+    { lineOf }: LineShape,
+  ): Promise<string> {
+    return (await this.read(query, places)).map(lineOf).join('');
   }
 
   async follow({ after, limit, ...query }: AuditFollow): Promise<AuditFollowed> {

@@ -6,7 +6,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 
 import { csvHeader, csvRowOf } from './csv.ts';
 import type { DownloadFormat, Downloads } from './downloads.ts';
-import { itemOf } from './item.ts';
+import { itemShape } from './item.ts';
 import type { Parameters } from './parameters.ts';
 import type { FoundEvents } from './search.ts';
 import { readWindow, timeText, type Window } from './time.ts';
@@ -48,9 +48,16 @@ export async function sendDownload(
   return reply.header('content-encoding', 'gzip').send(compressed(stream));
 }
 
-function formatOf(format: (typeof FORMATS)[number], { kind }: Tenant): DownloadFormat {
-  if (format === 'csv') return { header: csvHeader(kind), lineOf: csvRowOf };
-  return { header: '', lineOf: (entry) => `${itemOf(entry)}\n` };
+/** How the log of a tenant is written. */
+export function formatOf(format: (typeof FORMATS)[number], tenant: Tenant): DownloadFormat {
+  if (format === 'csv') {
+    const header = csvHeader(tenant.kind);
+    const read: DownloadFormat['read'] = async (store, query, places) =>
+      (await store.read(query, places)).map(csvRowOf).join('');
+    return { header, read };
+  }
+  const shape = itemShape(tenant);
+  return { header: '', read: (store, query, places) => store.readLines(query, places, shape) };
 }
 
 /** Each ends with the other. */

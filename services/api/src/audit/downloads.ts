@@ -1,14 +1,19 @@
 import { Readable } from 'node:stream';
 
-import type { AuditEntry, AuditPage, AuditQuery, AuditStore, Clock, Tenant } from '@trailpush/core';
+import type { AuditHit, AuditPlace, AuditQuery, AuditStore, Clock, Tenant } from '@trailpush/core';
 
 import { ApiError, CODE } from '../envelope.ts';
 
-/** Each holds two pages at most, and one connection of the database while it reads. */
+/** Each has `PAGES_AHEAD` calls of the store at a time, with a connection each, and the page that is sent. */
 const MAX_DOWNLOADS = 4;
 const MAX_OF_TENANT = 2;
-/** Events of one look at the store: between two, no snapshot is held and others have their turn. */
+/** Of one read of the store, so that others have their turn. Bytes are of texts; one event may be larger. */
 const PAGE_EVENTS = 500;
+const PAGE_BYTES = 1024 * 1024;
+/** Pages being read, or read and waiting for the client: with the one that is sent some 5 MiB for a download. */
+const PAGES_AHEAD = 2;
+/** Of one look for where events lie. */
+const LOCATED_EVENTS = 2000;
 /** What a client is given at a time. */
 const CHUNK_BYTES = 64 * 1024;
 /** A client that takes no chunk for so long is gone, though its connection may not be. */
@@ -20,7 +25,12 @@ export type DownloadQuery = Omit<AuditQuery, 'limit' | 'after'>;
 /** How events become text. */
 export interface DownloadFormat {
   readonly header: string;
-  readonly lineOf: (entry: AuditEntry) => string;
+  /** The text of the events at these places. */
+  readonly read: (
+    store: AuditStore,
+    query: DownloadQuery,
+    places: readonly AuditPlace[],
+  ) => Promise<string>;
 }
 
 /** Streams of everything that a query finds, read page by page as fast as the client takes it. */
@@ -42,9 +52,10 @@ export class Downloads {
   async open(query: DownloadQuery, format: DownloadFormat): Promise<Readable> {
     const release = this.#take(query.tenant);
     try {
-      const first = await this.#read(query);
+      const pages = this.#pages(query, format);
+      const first = await pages.next();
       const state: { waitingSinceMs: number | undefined } = { waitingSinceMs: undefined };
-      const chunks = this.#chunks(query, format, first, state);
+      const chunks = this.#chunks(format, pages, first, state);
       const stream = Readable.from(chunks, { objectMode: false, highWaterMark: CHUNK_BYTES });
       const stopWatch = this.#clock.every(LOOK_MS, () => {
         if (state.waitingSinceMs === undefined) return;
@@ -78,34 +89,80 @@ export class Downloads {
     };
   }
 
-  /** The next page is read while this one is sent. */
+  /** The next pages are read while this one is sent. */
   async *#chunks(
-    query: DownloadQuery,
-    { header, lineOf }: DownloadFormat,
-    first: AuditPage,
+    { header }: DownloadFormat,
+    pages: AsyncGenerator<string, void, void>,
+    first: IteratorResult<string, void>,
     state: { waitingSinceMs: number | undefined },
   ): AsyncGenerator<Buffer, void, void> {
-    let page: AuditPage | undefined = first;
     let before = header;
-    while (page !== undefined) {
-      const { entries, next }: AuditPage = page;
-      const reading: Promise<AuditPage> | undefined = next && this.#read(query, next);
-      // It is awaited below, or no longer of interest.
-      reading?.catch(() => undefined);
-      const bytes = Buffer.from(before + entries.map(lineOf).join(''));
+    for (let page = first; before !== '' || page.done !== true; page = await pages.next()) {
+      const bytes = Buffer.from(before + (page.value ?? ''));
       before = '';
       for (let at = 0; at < bytes.length; at += CHUNK_BYTES) {
         state.waitingSinceMs = this.#clock.monotonic();
         yield bytes.subarray(at, at + CHUNK_BYTES);
         state.waitingSinceMs = undefined;
       }
-      page = await reading;
+      if (page.done === true) return;
     }
   }
 
-  #read(query: DownloadQuery, after?: AuditPage['next']): Promise<AuditPage> {
-    return this.#audit.query({ ...query, limit: PAGE_EVENTS, ...(after && { after }) });
+  /** The texts of pages, read ahead. Whoever ends early waits for none of them. */
+  async *#pages(
+    query: DownloadQuery,
+    { read }: DownloadFormat,
+  ): AsyncGenerator<string, void, void> {
+    const places = this.#places(query);
+    const reading: Promise<string>[] = [];
+    const readAhead = async (): Promise<void> => {
+      while (reading.length < PAGES_AHEAD) {
+        const next = await places.next();
+        if (next.done === true) return;
+        const page = read(this.#audit, query, next.value);
+        // It is awaited below, or no longer of interest.
+        page.catch(() => undefined);
+        reading.push(page);
+      }
+    };
+    await readAhead();
+    for (let page = reading.shift(); page !== undefined; page = reading.shift()) {
+      const text = await page;
+      await readAhead();
+      yield text;
+    }
   }
+
+  /** Where the events of each page lie. */
+  async *#places(query: DownloadQuery): AsyncGenerator<readonly AuditHit[], void, void> {
+    let after: AuditPlace | undefined;
+    for (;;) {
+      const hits = await this.#audit.locate({
+        ...query,
+        limit: LOCATED_EVENTS,
+        ...(after && { after }),
+      });
+      yield* pagesOf(hits);
+      after = hits.at(-1);
+      if (hits.length < LOCATED_EVENTS) return;
+    }
+  }
+}
+
+function* pagesOf(hits: readonly AuditHit[]): Generator<readonly AuditHit[], void, void> {
+  let page: AuditHit[] = [];
+  let bytes = 0;
+  for (const hit of hits) {
+    if (page.length === PAGE_EVENTS || (page.length > 0 && bytes + hit.bytes > PAGE_BYTES)) {
+      yield page;
+      page = [];
+      bytes = 0;
+    }
+    page.push(hit);
+    bytes += hit.bytes;
+  }
+  if (page.length > 0) yield page;
 }
 
 function tooMany(what: string): ApiError {

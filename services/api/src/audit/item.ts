@@ -1,4 +1,11 @@
-import type { AuditBody, AuditEntry, AuditText } from '@trailpush/core';
+import type {
+  AuditBody,
+  AuditEntry,
+  AuditText,
+  LineMember,
+  LineShape,
+  Tenant,
+} from '@trailpush/core';
 
 import { timeText } from './time.ts';
 
@@ -63,6 +70,31 @@ export function itemOf(entry: AuditEntry): string {
     `,"actor":{${textOf(entry, ACTOR)}},"raw":{${textOf(entry, RAW)}}` +
     `,"resource":{${textOf(entry, RESOURCE)}}${zone === '' ? '' : `,"zone":{${zone}}`}}`
   );
+}
+
+/** The line of an item, as `itemOf` writes it, for stores. */
+export function itemShape({ kind, id }: Tenant): LineShape {
+  const isAccount = kind === 'account';
+  const owner: LineMember[] = [['id', { constant: id }], ...(isAccount ? ACCOUNT.map(plain) : [])];
+  const action: LineMember[] = [
+    ...BEFORE_TIME.map(plain),
+    ['time', 'time'],
+    ...AFTER_TIME.map(plain),
+  ];
+  const members: LineMember[] = [
+    ['id', 'id'],
+    [kind, { members: owner }],
+    ['action', { members: action }],
+    ['actor', { members: ACTOR.map(plain) }],
+    ['raw', { members: RAW.map(plain) }],
+    ['resource', { members: RESOURCE.map(plain) }],
+    ...(isAccount ? ([['zone', { members: ZONE.map(plain), isOptional: true }]] as const) : []),
+  ];
+  return { line: { members }, lineOf: (entry) => `${itemOf(entry)}\n` };
+}
+
+function plain([name, value]: Member): LineMember {
+  return [name, value];
 }
 
 /** Members with commas between them, and `first` before the first. Downloads are made of little else. */

@@ -3,6 +3,7 @@
  * (`test/kit/contracts/audit-store.ts`): SQLite for a single process, and PostgreSQL.
  */
 import type { AuditCount, AuditCounting } from './audit-counts.ts';
+import type { LineShape } from './audit-lines.ts';
 import type { LastRead } from './progress.ts';
 
 /**
@@ -187,6 +188,15 @@ export interface AuditStore {
     query: Pick<AuditQuery, 'tenant' | 'direction'>,
     places: readonly AuditPlace[],
   ): Promise<readonly AuditEntry[]>;
+  /**
+   * The same events as lines, one after the other. Of many events this takes a fraction of what it takes to read
+   * them, where a database writes the lines.
+   */
+  readLines(
+    query: Pick<AuditQuery, 'tenant' | 'direction'>,
+    places: readonly AuditPlace[],
+    shape: LineShape,
+  ): Promise<string>;
   follow(query: AuditFollow): Promise<AuditFollowed>;
   /** How many events there are of each kind, in no order. @throws QueryTooLargeError */
   count(query: AuditCounting): Promise<readonly AuditCount[]>;

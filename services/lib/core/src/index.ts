@@ -1,6 +1,7 @@
 export * from './address-ranges.ts';
 export * from './audit.ts';
 export * from './audit-counts.ts';
+export * from './audit-lines.ts';
 export * from './audit-retention.ts';
 export * from './clock.ts';
 export * from './dataset.ts';

@@ -1,8 +1,24 @@
 import type { AuditQuery } from '@trailpush/core';
 import { describe, expect, it } from 'vitest';
 
+import { itemShape } from '../../../../services/api/src/audit/item.ts';
 import { auditEntry, MAY_21_MICROS } from '../../audit-entry.ts';
 import { idsOf, newTenant, only, put, queryOf, type Suite } from './suite.ts';
+
+/** What is written differently, or hardly, in JSON and SQL. */
+const LINE_TEXTS = [
+  ...[
+    null,
+    '',
+    'plain',
+    ',',
+    '"quoted" \\ and \\u0041',
+    "it's",
+    'ä€😀',
+    '\u2028\u2029\u007f\u00a0',
+  ],
+  ...['\b\f\n\r\t\u000b\u001f', 'a\0b', '\u0001', '\u00010', '\\u0001', '%s $1 ?', '{"a":null},'],
+];
 
 /** Spellings of addresses, and what is none. */
 const ADDRESSES = [
@@ -103,6 +119,37 @@ export function locateContract({ store }: Suite): void {
       const rest = await store().locate({ ...query, ...(after && { after }), limit: 5 });
       expect(rest).toEqual(hits.slice(10, 15));
       expect(new Set(hits.map(({ bytes }) => bytes))).toEqual(new Set([14, 15]));
+    });
+
+    it.each(['account', 'organization'] as const)('give the lines of an %s', async (kind) => {
+      const tenant = { kind, id: newTenant().id };
+      const query = queryOf(tenant, { sinceMicros: -(2 ** 50) });
+      const shape = itemShape(tenant);
+      const entries = LINE_TEXTS.map((text, index) => ({
+        ...auditEntry({ tenant, id: `${index} ${text ?? ''}`, action_description: text }),
+        ...{ account_name: text, actor_id: text, zone_name: text, resource_type: text },
+        ...{ raw_uri: text, resource_request: text && JSON.stringify({ text }) },
+        timeMicros:
+          MAY_21_MICROS - 40_000_000_000_000 * index + [0, 1, 120_000, 999_999][index % 4]!,
+        raw_status_code: text === null ? null : 200 + index,
+      }));
+      await put(store(), entries);
+      for (const direction of ['asc', 'desc'] as const) {
+        const hits = await store().locate({ ...query, direction });
+        const read = await store().read({ ...query, direction }, hits);
+        expect(read).toHaveLength(entries.length);
+        // Those that a database leaves to us are not to hide the others.
+        for (const [index, hit] of hits.entries()) {
+          const line = await store().readLines({ ...query, direction }, [hit], shape);
+          expect(line).toBe(shape.lineOf(read[index]!));
+        }
+        const all = await store().readLines({ ...query, direction }, hits, shape);
+        expect(all).toBe(read.map(shape.lineOf).join(''));
+        const plain = hits.filter((_, index) => !/\0/.test(read[index]!.id));
+        const lines = await store().readLines({ ...query, direction }, plain, shape);
+        expect(lines.trimEnd().split('\n')).toHaveLength(plain.length);
+      }
+      expect(await store().readLines(queryOf(newTenant()), [], shape)).toBe('');
     });
 
     it('are of one tenant alone, and have a place of their own in the store', async () => {

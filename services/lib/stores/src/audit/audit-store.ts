@@ -12,6 +12,7 @@ import type {
   AuditStore,
   Clock,
   IndexPosition,
+  LineShape,
   Tenant,
 } from '@trailpush/core';
 import type { Kysely } from 'kysely';
@@ -22,6 +23,7 @@ import { countEvents } from './counting.ts';
 import type { AuditEngine } from './engine.ts';
 import { followEvents } from './ingestion-order.ts';
 import { writeEvents } from './making-months.ts';
+import { readEventLines } from './lines.ts';
 import { monthOf, type Month } from './months.ts';
 import { newEvents } from './new-events.ts';
 import type { AuditTables } from './schema.ts';
@@ -31,6 +33,8 @@ import { readWhole, RemovedMeanwhileError } from './whole-read.ts';
 
 /** A page holds at most so much text, or one event that is larger. */
 const MAX_PAGE_BYTES = 16 * 1024 * 1024;
+/** How a line has what PostgreSQL holds in place of U+0000 and U+0001: within a JSON string, or in a body. */
+const ENCODED = [String.raw`\u00010`, String.raw`\u00011`, '\u0001'];
 /** `find` looks around the time by so much: clients may have cut its fraction off. */
 const FIND_WITHIN_MICROS = 1_000_000;
 
@@ -119,6 +123,28 @@ export class SqlAuditStore implements AuditStore {
       const hits = places.filter(({ timeMicros }) => months.has(monthOf(timeMicros)));
       return readEvents(kysely, this.#engine, { owner: query.tenant, tenant, hits });
     });
+  }
+
+  async readLines(
+    query: Pick<AuditQuery, 'tenant' | 'direction'>,
+    places: readonly AuditPlace[],
+    shape: LineShape,
+  ): Promise<string> {
+    const tenant = await this.#tenants.find(query.tenant);
+    if (tenant === undefined) return '';
+    const text = await readWhole(this.#queries, this.#engine, async (kysely) => {
+      const months = new Set(await readMonths(kysely));
+      const hits = places.filter(({ timeMicros }) => months.has(monthOf(timeMicros)));
+      return readEventLines(kysely, this.#engine, {
+        tenant,
+        hits,
+        shape,
+        direction: query.direction,
+      });
+    });
+    if (!ENCODED.some((encoded) => text.includes(encoded))) return text;
+    // We must write them.
+    return (await this.read(query, places)).map(shape.lineOf).join('');
   }
 
   async follow(query: AuditFollow): Promise<AuditFollowed> {

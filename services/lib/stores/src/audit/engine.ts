@@ -72,6 +72,10 @@ export interface AuditEngine extends Engine {
     statement: RawBuilder<Row>,
     timeoutMs?: number,
   ): Promise<Row[] | 'too slow'>;
+  /** An expression of a text as a JSON string, as `JSON.stringify` writes it; null of null. */
+  jsonOf(text: RawBuilder<unknown>): RawBuilder<string>;
+  /** Microseconds since the epoch as a JSON string: a time in UTC, RFC 3339, with as many digits of a second as there are. */
+  timeOf(micros: RawBuilder<unknown>): RawBuilder<string>;
   /** Texts as the database can hold them, and back. */
   encodeText(text: string): string;
   decodeText(text: string): string;

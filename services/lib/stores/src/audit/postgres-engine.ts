@@ -46,6 +46,10 @@ export const postgresAudit: Omit<AuditEngine, 'dialect' | 'conflict' | 'stalled'
   coverage: [sql`not e.is_wide`, sql`e.is_wide`],
   countedAtOnce: undefined,
   runWithin,
+  jsonOf: (text) => sql`to_json(${text})::text`,
+  timeOf: (micros) => sql`rtrim(
+    to_json(timestamp 'epoch' + ${micros} * interval '1 microsecond')::text, '"'
+  ) || 'Z"'`,
   encodeText,
   decodeText,
 };

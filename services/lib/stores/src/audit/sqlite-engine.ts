@@ -39,9 +39,18 @@ export const sqliteAudit: Omit<AuditEngine, 'dialect' | 'conflict' | 'stalled'> 
   coverage: [sql`true`],
   countedAtOnce: 50_000,
   runWithin: async (database, statement) => (await statement.execute(database)).rows,
+  jsonOf: (text) => sql`case when ${text} is not null then json_quote(${text}) end`,
+  timeOf: (micros) => sql`'"' || rtrim(rtrim(
+    strftime('%Y-%m-%dT%H:%M:%S.', (${micros} - ${fractionOf(micros)}) / 1000000, 'unixepoch')
+    || format('%06d', ${fractionOf(micros)}), '0'), '.') || 'Z"'`,
   encodeText: (text) => text,
   decodeText: (text) => text,
 };
+
+/** Of a second, in microseconds; never negative. */
+function fractionOf(micros: RawBuilder<unknown>): RawBuilder<number> {
+  return sql`((${micros} % 1000000 + 1000000) % 1000000)`;
+}
 
 function eventsOf(month: Month): RawBuilder<unknown> {
   return sql`${sql.table(`audit_events_${monthName(month)}`)} as e`;

@@ -10,6 +10,7 @@ import type {
   AuditPlace,
   AuditQuery,
   Clock,
+  LineShape,
 } from '@trailpush/core';
 import type { Transaction } from 'kysely';
 
@@ -83,6 +84,14 @@ export class ClickhouseAuditStore extends SqlAuditStore {
     places: readonly AuditPlace[],
   ): Promise<readonly AuditEntry[]> {
     return (await this.#look(query, (of) => readEvents(of, query.tenant, places))) ?? [];
+  }
+
+  override async readLines(
+    query: Pick<AuditQuery, 'tenant' | 'direction'>,
+    places: readonly AuditPlace[],
+    { lineOf }: LineShape,
+  ): Promise<string> {
+    return (await this.read(query, places)).map(lineOf).join('');
   }
 
   override async follow(query: AuditFollow): Promise<AuditFollowed> {
