@@ -5,6 +5,8 @@ import { itemShape } from '../../../../services/api/src/audit/item.ts';
 import { auditEntry, MAY_21_MICROS } from '../../audit-entry.ts';
 import { idsOf, newTenant, only, put, queryOf, type Suite } from './suite.ts';
 
+const YEAR_MICROS = 365 * 86_400_000_000;
+
 /** What is written differently, or hardly, in JSON and SQL. */
 const LINE_TEXTS = [
   ...[
@@ -123,14 +125,17 @@ export function locateContract({ store }: Suite): void {
 
     it.each(['account', 'organization'] as const)('give the lines of an %s', async (kind) => {
       const tenant = { kind, id: newTenant().id };
-      const query = queryOf(tenant, { sinceMicros: -(2 ** 50) });
+      const query = queryOf(tenant, { sinceMicros: -(2 ** 52) });
       const shape = itemShape(tenant);
       const entries = LINE_TEXTS.map((text, index) => ({
         ...auditEntry({ tenant, id: `${index} ${text ?? ''}`, action_description: text }),
         ...{ account_name: text, actor_id: text, zone_name: text, resource_type: text },
         ...{ raw_uri: text, resource_request: text && JSON.stringify({ text }) },
+        // Four in a month, in another order than they are stored in; the oldest are of before 1970.
         timeMicros:
-          MAY_21_MICROS - 40_000_000_000_000 * index + [0, 1, 120_000, 999_999][index % 4]!,
+          MAY_21_MICROS -
+          YEAR_MICROS * 20 * Math.floor(index / 4) +
+          [999_999, 120_000, 1, 0][index % 4]!,
         raw_status_code: text === null ? null : 200 + index,
       }));
       await put(store(), entries);
