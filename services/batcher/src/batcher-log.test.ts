@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { BatcherWorld } from '@trailpush/test/kit/batcher-world.ts';
+import type { Attempt } from '@trailpush/test/kit/scripted-destination.ts';
 
 let world: BatcherWorld;
 afterEach(() => {
@@ -181,6 +182,33 @@ describe('an open plan whose records the log has lost', () => {
       [15, 20, true],
       [20, 27, false],
     ]);
+  });
+
+  it('does not take the turn of a refused one that it is behind', async () => {
+    world = new BatcherWorld();
+    const job = world.createJob({ maxUploadRecords: 1, maxUploadIntervalSeconds: 5 });
+    world.createJob({ accountId: 'beta', place: 'elsewhere', maxUploadIntervalSeconds: 5 });
+    const isPoisoned = ({ lines }: Attempt) => lines[0]?.['ActionType'] === 'poison';
+    const refused = { verdict: { kind: 'rejected' }, message: 'error 400: bad line' } as const;
+    const away = { verdict: { kind: 'retry' }, message: 'HTTP 503' } as const;
+    bucket().answer = (attempt) => (isPoisoned(attempt) ? refused : away);
+    bucket().latencyMs = (attempt) => (isPoisoned(attempt) ? 20_000 : 0);
+    world.places.at('elsewhere').latencyMs = () => 3_600_000;
+    await world.start({ memoryBudgetBytes: 96 * 1024 });
+    world.produce('acme', 1, { actionType: 'poison' });
+    world.produce('acme', 3);
+    await world.advance(10_000);
+    // While the first one is on its way, the others' bodies give way to another job.
+    world.produce('beta', 12, { bodyChars: 7_000 });
+    await world.advance(6_000);
+    world.topic.trim(0, 4);
+    bucket().answer = (attempt) => (isPoisoned(attempt) ? refused : 'deliver');
+    await world.advance(300_000);
+    world.produce('acme', 1);
+    await world.advance(600_000);
+    expect(world.faults(job.id)).toEqual(missing(0, 1, 2, 3));
+    expect(gaps().map(([from, to]) => [from, to])).toEqual([0, 1, 2, 3].map((at) => [at, at + 1]));
+    expect(world.cursor(job.id) ?? 17).toBe(17);
   });
 
   it('whose rest matches nothing leaves no object', async () => {

@@ -27,6 +27,7 @@ export async function deliver(
       if (!delivery.plan) return false;
       continue;
     }
+    await delivery.whileLostBehind(track, shared, signal);
     const outcome = await attempt(delivery, track, shared, signal);
     if (outcome === 'reload') return false;
     if (outcome === 'delivered') delivery.confirmed = true;

@@ -118,6 +118,17 @@ export class Delivery {
     this.#bodyCame.notify();
   }
 
+  /** The log begins at `start` by now. Who waits for this body does so no longer. */
+  lose(start: number): void {
+    this.lostTo = start;
+    this.#bodyCame.notify();
+  }
+
+  /** True when nothing can be done about it before those ahead of it are done: see `Renders`. */
+  isLostBehind(track: Track): boolean {
+    return this.lostTo !== undefined && track.deliveries[0] !== this;
+  }
+
   /** Takes a body that was read again. */
   adopt(builder: PayloadBuilder): void {
     this.release();
@@ -202,7 +213,20 @@ export class Delivery {
     };
   }
 
-  /** The object to put, once its body is there. Undefined: the plan has changed, or is not open any more. */
+  /** Whoever is lost behind others takes no turn from them: they may wait for nothing else. */
+  async whileLostBehind(track: Track, shared: Shared, signal: AbortSignal): Promise<void> {
+    while (this.isLostBehind(track) && this.plan && !this.ended) {
+      signal.throwIfAborted();
+      this.wantsBody = true;
+      track.wakeLane();
+      await this.#bodyCame.wait(signal, { clock: shared.clock, ms: BODY_WAIT_MS });
+    }
+  }
+
+  /**
+   * The object to put, once its body is there. Undefined: the plan has changed, is not open any more or
+   * lost behind others.
+   */
   async objectWhenRead(
     track: Track,
     shared: Shared,
@@ -213,6 +237,7 @@ export class Delivery {
       if (this.ended || !this.plan) return undefined;
       const object = await this.#object(track);
       if (object) return object;
+      if (this.isLostBehind(track)) return undefined;
       this.wantsBody = true;
       track.wakeLane();
       await this.#bodyCame.wait(signal, { clock: shared.clock, ms: BODY_WAIT_MS });

@@ -18,11 +18,17 @@ export function isOutOfPlans(track: Track): boolean {
   return track.deliveries.length >= MAX_OPEN_PLANS && !lacksWitness(track);
 }
 
-/** True when all that is open was refused as such: another batch must show whether anything passes. */
-export function lacksWitness({ open, deliveries }: Track): boolean {
+/**
+ * True when all that is open was refused as such, or lost behind what was: another batch must show whether
+ * anything passes.
+ */
+export function lacksWitness(track: Track): boolean {
+  const { open, deliveries } = track;
   const { wantsWitness, passes } = open.health;
   if (!wantsWitness || isCrowded(deliveries)) return false;
-  return deliveries.every((of) => of.confirmed || of.refusedAfter === passes);
+  return deliveries.every(
+    (of) => of.confirmed || of.refusedAfter === passes || of.isLostBehind(track),
+  );
 }
 
 function isCrowded(deliveries: readonly Delivery[]): boolean {

@@ -11,6 +11,7 @@ import {
   type PlanToRead,
 } from './plan-reader.ts';
 import { Render } from './render.ts';
+import { seekWitness } from './refusal.ts';
 import { SetAside } from './set-aside.ts';
 import type { Shared } from './shared.ts';
 import { Split } from './split.ts';
@@ -103,7 +104,10 @@ export class Renders {
   /** The log does not hold any more what these need: their plans are cut when it is their turn. */
   lost({ start }: OffsetOutOfRangeError): void {
     const isLost = ({ position }: PlanReader) => position < start;
-    for (const render of this.list) if (isLost(render)) render.delivery.lostTo = start;
+    for (const render of this.list.filter(isLost)) {
+      render.delivery.lose(start);
+      seekWitness(render.track);
+    }
     this.#keep((render) => !isLost(render));
   }
 
