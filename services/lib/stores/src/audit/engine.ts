@@ -35,8 +35,6 @@ export interface AuditEngine extends Engine {
   eventsAt(month: Month, tenant: number, places: RawBuilder<unknown>): RawBuilder<unknown>;
   /** Pairs as a table to select `tenant` and `id` from. */
   idRows(pairs: readonly (readonly (number | string)[])[]): RawBuilder<unknown>;
-  /** Makes sequences visible in their order: one transaction at a time comes past this. */
-  takeTurn(transaction: Kysely<never>): Promise<void>;
   createMonth(transaction: Kysely<never>, month: Month): Promise<void>;
   /** Waits a moment at most for those who are reading. @throws StoreUnavailableError */
   dropMonth(transaction: Kysely<never>, month: Month): Promise<void>;
@@ -49,7 +47,10 @@ export interface AuditEngine extends Engine {
   isMonthGone(error: unknown): boolean;
   /** Before a transaction begins, since it takes more time than anything else that this process does for an event. */
   newEvent(entry: AuditEntry, tenant: number): NewEvent;
-  /** Stores events of one month that are not stored yet. What can be done before the turn is done when this is called. */
+  /**
+   * Stores events of one month that are not stored yet. What can be done before is done when this is called. The turn
+   * makes sequences visible in their order: one transaction at a time comes past what it gives.
+   */
   inserting(
     month: Month,
     events: readonly NewEvent[],

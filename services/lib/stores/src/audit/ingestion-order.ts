@@ -20,11 +20,10 @@ export async function createIngestionIndex(database: Kysely<never>, name: string
 
 /**
  * Until the end of the transaction nobody else stores events in PostgreSQL, whose sequences would else become
- * visible in another order than they were given out: a reader could pass an event that is not there yet.
+ * visible in another order than they were given out: a reader could pass an event that is not there yet. Runs in one message
+ * with what stores them. It also waits for those who lock the row of this table, as earlier versions do.
  */
-export async function takePostgresTurn(transaction: Kysely<never>): Promise<void> {
-  await sql`select one from audit_turn for update`.execute(transaction);
-}
+export const TAKE_POSTGRES_TURN = 'lock table audit_turn in exclusive mode';
 
 /**
  * A page behind `query.after`, cut by `pageOf`, and where the next one begins. Looks again while it finds

@@ -4,7 +4,7 @@ import pg from 'pg';
 
 import { BulkLines, copyLine } from '../bulk.ts';
 import type { AuditEngine, NewEvent, Part } from './engine.ts';
-import { takePostgresTurn } from './ingestion-order.ts';
+import { TAKE_POSTGRES_TURN } from './ingestion-order.ts';
 import { monthName, startOf, type Month } from './months.ts';
 import { isWide } from './postgres-covering.ts';
 import { createPostgresMonth, dropPostgresMonth } from './postgres-months.ts';
@@ -32,7 +32,6 @@ export const postgresAudit: Omit<AuditEngine, 'dialect' | 'conflict' | 'stalled'
     select cast(value ->> 0 as integer) as tenant, value ->> 1 as id
     from json_array_elements(${JSON.stringify(pairs)}::json)
   )`,
-  takeTurn: takePostgresTurn,
   createMonth: createPostgresMonth,
   dropMonth: dropPostgresMonth,
   walkIndexes: async (transaction) => {
@@ -78,7 +77,8 @@ function inserting(
   return async (transaction) => {
     // The one parameter of a COPY is what it reads, and is not named in its text.
     const { sql: text } = sql`copy ${table} (${columns}) from stdin`.compile(transaction);
-    await transaction.executeQuery({ ...sql`${lines}`.compile(transaction), sql: text });
+    const copy = sql`${lines}`.compile(transaction);
+    await transaction.executeQuery({ ...copy, sql: `${TAKE_POSTGRES_TURN}; ${text}` });
   };
 }
 

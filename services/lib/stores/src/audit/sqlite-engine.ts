@@ -21,7 +21,6 @@ export const sqliteAudit: Omit<AuditEngine, 'dialect' | 'conflict' | 'stalled'> 
     select value ->> 0 as tenant, value ->> 1 as id from json_each(${JSON.stringify(pairs)})
   )`,
   // Transactions that write follow one another anyway.
-  takeTurn: () => Promise.resolve(),
   createMonth: createSqliteMonth,
   dropMonth: dropSqliteMonth,
   walkIndexes: async () => undefined,
