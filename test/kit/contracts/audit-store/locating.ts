@@ -150,9 +150,15 @@ export function locateContract({ store }: Suite): void {
         }
         const all = await store().readLines({ ...query, direction }, hits, shape);
         expect(all).toBe(read.map(shape.lineOf).join(''));
-        const plain = hits.filter((_, index) => !/\0/.test(read[index]!.id));
+        const isPlain = (index: number) => !/u000[01]/.test(JSON.stringify(read[index]));
+        const plain = hits.filter((_, index) => isPlain(index));
         const lines = await store().readLines({ ...query, direction }, plain, shape);
-        expect(lines.trimEnd().split('\n')).toHaveLength(plain.length);
+        expect(lines).toBe(
+          read
+            .filter((_, index) => isPlain(index))
+            .map(shape.lineOf)
+            .join(''),
+        );
       }
       expect(await store().readLines(queryOf(newTenant()), [], shape)).toBe('');
     });
