@@ -179,8 +179,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'a plan cut without a gap',
     file: 'renders.ts',
-    find: 'if (isLost(render)) render.delivery.lostTo = start;',
-    replace: 'if (isLost(render)) render.delivery.end();',
+    find: 'render.delivery.lose(start);',
+    replace: 'render.delivery.end();',
   },
   {
     name: 'a refused record kept in memory that is taken back',
