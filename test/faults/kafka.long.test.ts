@@ -12,6 +12,7 @@ import { BucketReader, FolderReader } from '../kit/system/arrivals.ts';
 import { createJob, getJob } from '../kit/system/client.ts';
 import { Load } from '../kit/system/load.ts';
 import { eventually, Program } from '../kit/system/program.ts';
+import { lasting, pass } from './durations.ts';
 import { expectExactly } from './world.ts';
 
 /**
@@ -115,7 +116,7 @@ describe.skipIf(missing !== undefined)(
       const sending = send(2 * EVENTS);
       await eventually('it is at work', 60_000, () => loads[0]!.acknowledged.size > 1_000);
       signal(paused!.pid, 'SIGSTOP');
-      await pass(PAUSE_MS);
+      await pass(lasting(PAUSE_MS, 4 * PAUSE_MS));
       await sending;
       await send();
       signal(paused!.pid, 'SIGCONT');
@@ -125,7 +126,7 @@ describe.skipIf(missing !== undefined)(
 
     it('row 6: batchers come and go every few seconds', async () => {
       const sending = send(3 * EVENTS);
-      for (let n = 0; n < 6; n++) {
+      for (let n = 0; n < lasting(6, 20); n++) {
         const leaving = batchers[n % 2]!;
         expect(await leaving.terminate()).toBe(0);
         await leaving.start();
@@ -138,7 +139,7 @@ describe.skipIf(missing !== undefined)(
       await send();
       const sending = send();
       await kafka.kafka!.kill();
-      await pass(PAUSE_MS);
+      await pass(lasting(PAUSE_MS, 600_000));
       await kafka.kafka!.restart();
       await sending;
       await send();
@@ -213,7 +214,3 @@ function signal(pid: number, name: NodeJS.Signals): void {
 }
 
 /** The fault lasts so long; nothing can be waited for. */
-async function pass(ms: number): Promise<void> {
-  const end = performance.now() + ms;
-  await eventually('time passes', 2 * ms, () => performance.now() > end);
-}

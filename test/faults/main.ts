@@ -1,7 +1,7 @@
 /**
  * `npm run test:faults`: every row of the fault matrix that has a test, the long ones too, and a table at the end:
  * row, what happens, result, events, missing, repeated. The last three are counted where the real program delivers.
- * `-- --row 12 --row 29` runs these alone.
+ * `-- --row 12 --row 29` runs these alone; `-- --full` lets faults last as long as the matrix says, half an hour in all.
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -18,7 +18,9 @@ interface Ran {
   readonly state: string;
 }
 
-const { values } = parseArgs({ options: { row: { type: 'string', multiple: true } } });
+const { values } = parseArgs({
+  options: { row: { type: 'string', multiple: true }, full: { type: 'boolean', default: false } },
+});
 const wanted = values.row && new Set(values.row.map(Number));
 const rows = readMatrix().filter(({ row }) => wanted?.has(row) ?? true);
 const tested = rows.filter(({ file }) => file !== undefined);
@@ -87,7 +89,10 @@ function print(ran: readonly Ran[]): void {
 
 try {
   await withServers(async (_servers, environment) => {
-    Object.assign(process.env, environment, { FAULTS: 'long', FAULTS_REPORT: reportFile });
+    Object.assign(process.env, environment, {
+      FAULTS: values.full ? 'full' : 'long',
+      FAULTS_REPORT: reportFile,
+    });
     print(await runTests());
   });
 } finally {

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { afterEach, describe, expect, it } from 'vitest';
 import { BucketReader, ReceiverReader } from '../kit/system/arrivals.ts';
 import { eventually } from '../kit/system/program.ts';
+import { lasting, pass } from './durations.ts';
 import { expectExactly, FaultWorld } from './world.ts';
 
 /**
@@ -34,7 +35,7 @@ async function timed<T>(action: () => Promise<T>): Promise<{ value: T; ms: numbe
 describe('the fault matrix: the process', () => {
   it('row 4: an upload that lands after its process died changes nothing', async () => {
     const { s3, readers, load, program } = await setUp(4);
-    s3.faults.push({ delayMs: 6_000, then: { kind: 'proceed' } });
+    s3.faults.push({ delayMs: lasting(6_000, 60_000), then: { kind: 'proceed' } });
     await load.send(200);
     await eventually('the upload is under way', 30_000, () => s3.faults.taken === 1);
     await program.kill();
@@ -45,7 +46,7 @@ describe('the fault matrix: the process', () => {
 
   it('row 5: a request that lands after its process died has the key of its repetition', async () => {
     const { receiver, readers, load, program } = await setUp(5);
-    receiver.faults.push({ delayMs: 6_000, then: { kind: 'proceed' } });
+    receiver.faults.push({ delayMs: lasting(6_000, 60_000), then: { kind: 'proceed' } });
     await load.send(200);
     await eventually('the request is under way', 30_000, () => receiver.faults.taken === 1);
     await program.kill();
@@ -62,7 +63,7 @@ describe('the fault matrix: the process', () => {
     // Less than what is open by now: nothing can be opened any more.
     limit('16');
     const sending = load.send(EVENTS);
-    await eventually('some seconds pass', 20_000, tick(5_000));
+    await pass(lasting(5_000, 30_000));
     limit('4096');
     await sending;
     await expectExactly(55, load, readers);
@@ -119,9 +120,3 @@ describe('the fault matrix: the process', () => {
     await expectExactly(68, load, readers);
   });
 });
-
-/** True once so many milliseconds have passed since it was made. */
-function tick(ms: number): () => boolean {
-  const end = performance.now() + ms;
-  return () => performance.now() > end;
-}
