@@ -1,6 +1,6 @@
 /**
  * `npm run test:faults`: every row of the fault matrix that has a test, the long ones too, and a table at the end:
- * row, what happens, result, events, missing, repeated. The last three are counted where the real program delivers.
+ * row, injected, invariants, result, events, missing, duplicates. The last three are counted where the real program delivers.
  * `-- --row 12 --row 29` runs these alone; `-- --full` lets faults last as long as the matrix says, half an hour in all.
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -71,10 +71,10 @@ function resultOf({ file, title }: MatrixRow, ran: readonly Ran[]): string {
 
 function print(ran: readonly Ran[]): void {
   const found = outcomes();
-  const header = ['row', 'what happens', 'result', 'events', 'missing', 'repeated'];
+  const header = ['row', 'injected', 'invariants', 'result', 'events', 'missing', 'duplicates'];
   const cells = rows.map((one) => {
     const { events, missing, repeated } = found.get(one.row) ?? {};
-    return [one.row, one.happens, resultOf(one, ran), events, missing, repeated];
+    return [one.row, one.happens, one.invariants, resultOf(one, ran), events, missing, repeated];
   });
   const lines = [header, header.map(() => '---'), ...cells].map(
     (line) => `| ${line.map((cell) => cell ?? '').join(' | ')} |`,

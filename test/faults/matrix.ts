@@ -8,21 +8,23 @@ export const root = resolve(import.meta.dirname, '../..');
 export interface MatrixRow {
   readonly row: number;
   readonly happens: string;
+  /** The numbers of those that it endangers; see `README.md`. */
+  readonly invariants: string;
   /** Where the test is written; a contract is run by the suites of its implementations. */
   readonly file: string | undefined;
   /** A part of its title; `%s` and the like stand for what the test is run with. */
   readonly title: string | undefined;
 }
 
-/** `| 7 | what happens | \`file\`: title of the test |`, or `not run: why`. */
-const LINE = /^\| (\d+) +\| (.+?) +\| (?:`([^`]+)`: (.+?)|not run: .+?) +\|$/;
+/** `| 7 | what happens | 1, 9 | \`file\`: title of the test |`, or `not run: why`. */
+const LINE = /^\| (\d+) +\| (.+?) +\| ([\d, ]+?) +\| (?:`([^`]+)`: (.+?)|not run: .+?) +\|$/;
 
 export function readMatrix(): readonly MatrixRow[] {
   return readFileSync(resolve(root, 'test/faults/README.md'), 'utf8')
     .split('\n')
     .flatMap((line) => {
-      const [, row, happens = '', file, title] = LINE.exec(line) ?? [];
-      return row === undefined ? [] : [{ row: Number(row), happens, file, title }];
+      const [, row, happens = '', invariants = '', file, title] = LINE.exec(line) ?? [];
+      return row === undefined ? [] : [{ row: Number(row), happens, invariants, file, title }];
     });
 }
 
