@@ -217,9 +217,7 @@ export class Delivery {
   async whileLostBehind(track: Track, shared: Shared, signal: AbortSignal): Promise<void> {
     while (this.isLostBehind(track) && this.plan && !this.ended) {
       signal.throwIfAborted();
-      this.wantsBody = true;
-      track.wakeLane();
-      await this.#bodyCame.wait(signal, { clock: shared.clock, ms: BODY_WAIT_MS });
+      await this.#askForBody(track, shared, signal);
     }
   }
 
@@ -238,9 +236,7 @@ export class Delivery {
       const object = await this.#object(track);
       if (object) return object;
       if (this.isLostBehind(track)) return undefined;
-      this.wantsBody = true;
-      track.wakeLane();
-      await this.#bodyCame.wait(signal, { clock: shared.clock, ms: BODY_WAIT_MS });
+      await this.#askForBody(track, shared, signal);
     }
   }
 
@@ -248,10 +244,14 @@ export class Delivery {
   async remedied(track: Track, shared: Shared, signal: AbortSignal): Promise<void> {
     while (this.remedy && this.plan && !this.ended) {
       signal.throwIfAborted();
-      this.wantsBody = true;
-      track.wakeLane();
-      await this.#bodyCame.wait(signal, { clock: shared.clock, ms: BODY_WAIT_MS });
+      await this.#askForBody(track, shared, signal);
     }
+  }
+
+  async #askForBody(track: Track, shared: Shared, signal: AbortSignal): Promise<void> {
+    this.wantsBody = true;
+    track.wakeLane();
+    await this.#bodyCame.wait(signal, { clock: shared.clock, ms: BODY_WAIT_MS });
   }
 
   async spaceAttempts(shared: Shared, signal: AbortSignal): Promise<void> {

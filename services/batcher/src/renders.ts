@@ -58,10 +58,10 @@ export class Renders {
         if (this.list.some((render) => render.delivery === delivery)) continue;
         const { lostTo } = delivery;
         // What comes before it goes first: only at the head of the line can a plan be cut.
-        const [head] = track.deliveries;
-        if (lostTo !== undefined && head && head !== delivery) {
+        if (delivery.isLostBehind(track)) {
+          const [head] = track.deliveries;
           // It may be lost as well, and wait for nothing but this one to pass.
-          if (head.heldBytes === 0) head.wantsBody = true;
+          if (head?.heldBytes === 0) head.wantsBody = true;
           continue;
         }
         if (lostTo !== undefined && lostTo > plan.last) {
