@@ -9,7 +9,6 @@ import type {
   AuditPage,
   AuditPlace,
   AuditQuery,
-  Clock,
   LineShape,
 } from '@trailpush/core';
 import type { Transaction } from 'kysely';
@@ -18,7 +17,6 @@ import { movePosition, saveLosses } from '../append.ts';
 import { pageOf, SqlAuditStore, type SqlAuditOptions } from '../audit-store.ts';
 import { newEvents } from '../new-events.ts';
 import type { AuditTables } from '../schema.ts';
-import type { Tenants } from '../tenants.ts';
 import { RemovedMeanwhileError } from '../whole-read.ts';
 import type { Clickhouse } from './clickhouse.ts';
 import { countEvents } from './counting.ts';
@@ -34,25 +32,17 @@ export interface ClickhouseAuditOptions extends SqlAuditOptions {
 
 /** Events in ClickHouse, all else in SQL, see `ARCHITECTURE.md`. */
 export class ClickhouseAuditStore extends SqlAuditStore {
-  readonly #database: SqlAuditOptions['database'];
-  readonly #clickhouse: Clickhouse;
-  readonly #writer: EventWriter;
-  readonly #clock: Clock;
-  readonly #tenants: Tenants;
+  readonly #options: ClickhouseAuditOptions;
 
   constructor(options: ClickhouseAuditOptions) {
     super(options);
-    this.#database = options.database;
-    this.#clickhouse = options.clickhouse;
-    this.#writer = options.writer;
-    this.#clock = options.clock;
-    this.#tenants = options.tenants;
+    this.#options = options;
   }
 
   override async append(batch: AuditBatch): Promise<{ readonly stored: number } | 'stale'> {
-    const events = await newEvents({ newEvent }, this.#tenants, batch.entries);
-    const seenAtMs = this.#clock.now();
-    const stored = await this.#writer.store(events, {
+    const events = await newEvents({ newEvent }, this.#options.tenants, batch.entries);
+    const seenAtMs = this.#options.clock.now();
+    const stored = await this.#options.writer.store(events, {
       mayBegin: (transaction) => isAtPosition(transaction, batch),
       confirm: async (transaction) => {
         if (!(await movePosition(transaction, batch))) return false;
@@ -114,10 +104,10 @@ export class ClickhouseAuditStore extends SqlAuditStore {
     { tenant }: Pick<AuditQuery, 'tenant'>,
     read: (of: Looking) => Promise<Result>,
   ): Promise<Result | undefined> {
-    const number = await this.#tenants.find(tenant);
+    const number = await this.#options.tenants.find(tenant);
     if (number === undefined) return undefined;
-    return readWholeVisible(this.#database, number, (visible) =>
-      read({ clickhouse: this.#clickhouse, visible, tenant: number }),
+    return readWholeVisible(this.#options.database, number, (visible) =>
+      read({ clickhouse: this.#options.clickhouse, visible, tenant: number }),
     );
   }
 }
