@@ -23,6 +23,7 @@ import {
   type TopicStore,
   type Start,
 } from '@trailpush/core';
+import { MemoryJobs } from './memory-jobs.ts';
 import { MemoryOutbox } from './memory-outbox.ts';
 import { MemoryDeadLetters } from './memory-dead-letters.ts';
 import { MemoryHealth } from './memory-health.ts';
@@ -75,7 +76,7 @@ export class MemoryStores {
   readonly deadLetters: DeadLetter[] = [];
   /** Every rule that was broken; must be empty in the end. */
   readonly violations: string[] = [];
-  /** Jobs that `loadAll` leaves out although nobody deleted them, for processes that knew them before. */
+  /** Jobs that `loadAll` leaves out although nobody deleted them, for processes that knew one of them before. */
   readonly vanished = new Set<number>();
   readonly clock: Clock;
   readonly health: MemoryHealth;
@@ -302,97 +303,5 @@ export class MemoryStores {
       const stored = known ?? this.makePartition(topic, partition, 0);
       if (!stored.cursors.has(jobId)) stored.cursors.set(jobId, { jobId, cursor, detached: true });
     }
-  }
-}
-
-class MemoryJobs implements JobStore {
-  readonly #stores: MemoryStores;
-  readonly #faults: StoreFaults;
-  readonly #loaded = new Set<number>();
-
-  constructor(stores: MemoryStores, faults: StoreFaults) {
-    this.#stores = stores;
-    this.#faults = faults;
-  }
-
-  create(
-    accountId: string,
-    spec: JobSpec,
-    start: Start | undefined,
-    trail?: ChangeTrail,
-  ): Promise<Job> {
-    return this.#faults.pass('create', () =>
-      this.#stores.create(accountId, spec, start, { trail }),
-    );
-  }
-
-  get(accountId: string, id: number): Promise<Job | undefined> {
-    return this.#faults.pass('get', () => this.#find(accountId, id));
-  }
-
-  list(accountId: string): Promise<readonly Job[]> {
-    return this.#faults.pass('list', () =>
-      [...this.#stores.jobs.values()]
-        .map(({ job }) => job)
-        .filter((job) => job.accountId === accountId && !job.replay),
-    );
-  }
-
-  update(
-    accountId: string,
-    id: number,
-    change: Parameters<JobStore['update']>[2],
-  ): Promise<Job | undefined> {
-    return this.#faults.pass('update', () =>
-      this.#find(accountId, id) ? this.#stores.update(id, change) : undefined,
-    );
-  }
-
-  delete(
-    accountId: string,
-    id: number,
-    trail?: ChangeTrail,
-  ): Promise<{ droppedPlans: number } | undefined> {
-    return this.#faults.pass('delete', () =>
-      this.#find(accountId, id) ? this.#stores.delete(id, trail) : undefined,
-    );
-  }
-
-  loadAll(): ReturnType<JobStore['loadAll']> {
-    return this.#faults.pass('loadAll', () => {
-      const all = [...this.#stores.jobs.values()].map(({ job }) => job);
-      const jobs = all.filter(({ id }) => !this.#loaded.has(id) || !this.#stores.vanished.has(id));
-      for (const { id } of jobs) this.#loaded.add(id);
-      return { version: this.#stores.version, jobs };
-    });
-  }
-
-  loadContent(jobId: number, contentRevision: number): ReturnType<JobStore['loadContent']> {
-    return this.#faults.pass(
-      'loadContent',
-      () =>
-        this.#stores.jobs
-          .get(jobId)
-          ?.revisions.find((revision) => revision.contentRevision === contentRevision)?.spec,
-    );
-  }
-
-  deletedAmong(ids: readonly number[]): Promise<ReadonlySet<number>> {
-    return this.#faults.pass(
-      'deletedAmong',
-      () => new Set(ids.filter((id) => this.#stores.deleted.has(id))),
-    );
-  }
-
-  async watch(onChange: () => void): Promise<() => Promise<void>> {
-    const unwatch = this.#stores.watch(() => {
-      if (!this.#faults.severed) onChange();
-    });
-    return async () => unwatch();
-  }
-
-  #find(accountId: string, id: number): Job | undefined {
-    const job = this.#stores.jobs.get(id)?.job;
-    return job?.accountId === accountId && !job.replay ? job : undefined;
   }
 }

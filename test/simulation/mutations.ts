@@ -171,10 +171,10 @@ export const MUTATIONS: readonly Mutation[] = [
     replace: 'this.#owner.livePosition()',
   },
   {
-    name: 'a lost answer of the store taken for a failure for good',
-    file: 'store-turns.ts',
-    find: 'if (!(error instanceof StoreUnavailableError)) throw error;',
-    replace: 'if (error instanceof Error) throw error;',
+    name: 'a failed pin taken for stored',
+    file: 'fenced-progress.ts',
+    find: 'const kept = await this.#turns.repeat(() => this.#store.pin(this.ownership, pin));',
+    replace: 'const kept = await this.#store.pin(this.ownership, pin).catch(() => true);',
   },
   {
     name: 'a plan cut without a gap',

@@ -1,6 +1,7 @@
 import { Secret, type JobSpec } from '@trailpush/core';
 import type { SeededRandom } from '../kit/random.ts';
 import type { Act } from './nemesis.ts';
+import { cutOff } from './nemesis-processes.ts';
 import { DELETES_ONLY, MARKED } from './plain-dataset.ts';
 import { ACCOUNTS, LOCATIONS } from './scenario.ts';
 import type { World } from './world.ts';
@@ -34,15 +35,33 @@ export function jobDeeds(world: World) {
       world.updateJob(id, { destinationConf: new Secret(newConf(world, random)) });
     }),
     'change limits': one((id, _, random) => world.updateJob(id, limits(random))),
-    'empty job set': (random: SeededRandom) => {
-      for (const id of stores.jobs.keys()) stores.vanished.add(id);
-      stores.changed();
-      world.forAWhile(random.between(1_000, 20_000), () => {
-        stores.vanished.clear();
-        stores.changed();
-      });
-    },
+    'empty job set': (random: SeededRandom) => emptyJobSet(world, random),
   };
+}
+
+/** All jobs vanish, perhaps while a process does not even know of one of them, and then takes over partitions. */
+function emptyJobSet(world: World, random: SeededRandom): void {
+  const { stores } = world;
+  const awayMs = random.chance(0.5) ? random.between(3_000, 8_000) : 0;
+  const [unaware, other] = awayMs > 0 ? world.alive : [];
+  if (unaware && other) {
+    unaware.store.isAway = true;
+    createJob(world, random);
+  }
+  let isOver = false;
+  world.clock.after(awayMs, () => {
+    if (isOver) return;
+    for (const id of stores.jobs.keys()) stores.vanished.add(id);
+    stores.changed();
+    unaware?.store.heal();
+    if (unaware && other) cutOff(world, other, random.between(0, 20_000));
+  });
+  world.forAWhile(awayMs + random.between(1_000, 20_000), () => {
+    isOver = true;
+    unaware?.store.heal();
+    stores.vanished.clear();
+    stores.changed();
+  });
 }
 
 /** A job of chance, at the present end of the log. */

@@ -53,7 +53,7 @@ function freeze(world: World, process: SimProcess, ms: number): void {
 }
 
 /** The process hears only later that its membership was lost, and joins again by itself. */
-function cutOff(world: World, process: SimProcess, ms: number): void {
+export function cutOff(world: World, process: SimProcess, ms: number): void {
   const { clock, random, topic } = world;
   const { log, boundary } = process;
   if (process.isCutOff) return;
