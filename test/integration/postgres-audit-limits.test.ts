@@ -14,7 +14,8 @@ import { createRecordingLogger } from '../kit/recording-logger.ts';
 
 /**
  * Goal: what PostgreSQL alone can show of the audit store: that it cancels a count which has no time left, that
- * counts are not without number, and that events of a version without search are found after the migration.
+ * counts are not without number, that a month which does not fill any more is settled, and that events of a version
+ * without search are found after the migration.
  */
 const server = await startPostgres();
 const ACME = account('acme');
@@ -36,6 +37,19 @@ if ('unavailable' in server) {
     withClient(database.url, async (client) => (await client.query(statement)).rows as unknown[]);
 
   describe(`limits of the audit store on ${server.description}`, () => {
+    it('enters what waits into the index of terms when another month begins', async () => {
+      const opened = await open();
+      await put(opened.store, [auditEntry({ tenant: ACME, id: 'may' })]);
+      const timeMicros = Date.UTC(2026, 5, 2) * 1000;
+      await put(opened.store, [auditEntry({ tenant: ACME, id: 'june', timeMicros })]);
+      // Does it now, and answers with the pages that waited.
+      const settle = (month: string) =>
+        run(`select gin_clean_pending_list('${month}_by_term')::integer as pages`);
+      expect(await settle('audit_events_202606')).toEqual([{ pages: 1 }]);
+      expect(await settle(MONTH)).toEqual([{ pages: 0 }]);
+      await opened.close();
+    });
+
     // Without its own limit, the statement would be cancelled after 15 seconds.
     it(
       'gives a count up that has no time left while the database works on it',

@@ -5,7 +5,7 @@ export const MAY_21_MICROS = Date.UTC(2026, 4, 21) * 1000;
 
 const EMPTY = Object.fromEntries(
   [...AUDIT_TEXTS, ...AUDIT_BODIES].map((name) => [name, null]),
-) as Omit<AuditEntry, 'tenant' | 'id' | 'timeMicros' | 'raw_status_code'>;
+) as Omit<AuditEntry, 'tenant' | 'id' | 'timeMicros' | 'raw_status_code' | 'encoded'>;
 
 export function account(id: string): Tenant {
   return { kind: 'account', id };

@@ -9,7 +9,6 @@ import type { World } from './world.ts';
 const MAX_JOBS = 6;
 
 export function jobDeeds(world: World) {
-  const { stores } = world;
   const one =
     (act: (id: number, spec: JobSpec, random: SeededRandom) => void): Act =>
     (random) => {

@@ -1,5 +1,5 @@
 import { UndecodableRecordError, type Clock, type DeadLetter } from '@trailpush/core';
-import type { EntryReader } from '@trailpush/datasets';
+import { EntryMemory, plainEntry, type EntryReader } from '@trailpush/datasets';
 
 /** What is in a record, as far as it can be shown. */
 export interface ShownRecord {
@@ -62,7 +62,7 @@ async function entryOf(
       const isLate = await Promise.race([tooLong, reader.ready().then(() => false)]);
       if (isLate) return 'the schema registry does not answer: try again when it does';
     }
-    return reader.entry();
+    return plainEntry(reader.entry(new EntryMemory(1, value.length)));
   } catch (error) {
     if (error instanceof UndecodableRecordError) return error.message;
     throw error;

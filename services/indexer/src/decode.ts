@@ -6,7 +6,7 @@ import {
   type IndexDeadLetter,
   type LogRecord,
 } from '@trailpush/core';
-import type { EntryReader } from '@trailpush/datasets';
+import { EntryMemory, type EntryReader } from '@trailpush/datasets';
 
 /** What the records of one read are to the store. */
 export interface Decoded {
@@ -36,6 +36,8 @@ export async function decode(
   by: { reader: EntryReader; maxRecordBytes: number; signal: AbortSignal },
 ): Promise<Decoded | undefined> {
   const decoded: Decoded = { entries: [], deadLetters: [], nullValues: 0 };
+  const bytes = records.reduce((sum, { value }) => sum + (value?.length ?? 0), 0);
+  const memory = new EntryMemory(records.length, bytes);
   for (const [index, record] of records.entries()) {
     if (index > 0 && index % RECORDS_A_TURN === 0) await setImmediate();
     const { key, value } = record;
@@ -52,7 +54,7 @@ export async function decode(
         await unlessAborted(by.reader.ready(), by.signal);
         if (by.signal.aborted) return undefined;
       }
-      const entry = by.reader.entry();
+      const entry = by.reader.entry(memory);
       checkTime(entry, record.timestampMs);
       decoded.entries.push(entry);
     } catch (error) {

@@ -1,4 +1,10 @@
-import { encodeEvent, EntryReader, parseEventItem, WriterSchemas } from '@trailpush/datasets';
+import {
+  encodeEvent,
+  EntryMemory,
+  EntryReader,
+  parseEventItem,
+  WriterSchemas,
+} from '@trailpush/datasets';
 import { startApi, type ApiFixture } from '@trailpush/test/kit/api-fixture.ts';
 import { put } from '@trailpush/test/kit/contracts/audit-store/suite.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -33,7 +39,7 @@ async function storeEvents(): Promise<void> {
     const parsed = parseEventItem(Buffer.from(line), options);
     if (!parsed.ok) throw new Error(parsed.reason);
     expect(reader.load(encodeEvent(parsed.event), Buffer.from(parsed.tenant.id))).toBe(true);
-    return reader.entry();
+    return reader.entry(new EntryMemory(1, 0));
   });
   await put(api.audit, entries);
 }

@@ -62,6 +62,19 @@ export interface AuditEntry extends Readonly<Record<AuditText | AuditBody, strin
   /** `action.time`, microseconds since the epoch. */
   readonly timeMicros: number;
   readonly raw_status_code: number | null;
+  /** The same texts once more, if they came as bytes: a store that keeps bytes need not make texts of them. */
+  readonly encoded?: EncodedTexts;
+}
+
+export interface EncodedTexts {
+  /** UTF-8. Nobody changes it any more. */
+  readonly bytes: Buffer;
+  /**
+   * From `at` on, where in `bytes` the id begins and ends, then each of `AUDIT_TEXTS` and each of `AUDIT_BODIES`. One that begins at
+   * -1 is null.
+   */
+  readonly ranges: Int32Array;
+  readonly at: number;
 }
 
 /** What filters compare. Bodies, descriptions and user agents are not among them. */

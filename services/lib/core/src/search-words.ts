@@ -1,7 +1,7 @@
 import type { AuditEntry, AuditText } from './audit.ts';
 
 /** What a free-text search looks at, in the order in which words count when there are too many. */
-const SEARCHED: readonly AuditText[] = [
+export const SEARCHED_TEXTS: readonly AuditText[] = [
   'action_description',
   'actor_email',
   'actor_id',
@@ -13,9 +13,9 @@ const SEARCHED: readonly AuditText[] = [
 ];
 
 /** Of a longer word only so many characters (code points) count. */
-const MAX_WORD_CHARACTERS = 64;
+export const MAX_WORD_CHARACTERS = 64;
 /** An event is found by so many different words, the first ones. */
-const MAX_EVENT_WORDS = 200;
+export const MAX_EVENT_WORDS = 200;
 
 const ASCII_END = 128;
 const [NOT_IN_WORD, SMALL, CAPITAL] = [0, 1, 2];
@@ -43,7 +43,7 @@ export function wordsOf(text: string): string[] {
 /** The words that a search finds an event by. */
 export function searchWordsOf(entry: AuditEntry): string[] {
   const words = new Set<string>();
-  for (const name of SEARCHED) {
+  for (const name of SEARCHED_TEXTS) {
     const value = entry[name];
     if (value !== null) addWords(words, value);
   }

@@ -1,5 +1,11 @@
 import { AUDIT_BODIES, AUDIT_TEXTS } from '@trailpush/core';
-import { encodeEvent, EntryReader, WriterSchemas, type AuditEvent } from '@trailpush/datasets';
+import {
+  encodeEvent,
+  EntryMemory,
+  EntryReader,
+  WriterSchemas,
+  type AuditEvent,
+} from '@trailpush/datasets';
 import { EventSource } from '@trailpush/test/kit/event-source.ts';
 import { auditEvent } from '@trailpush/test/kit/events.ts';
 import { describe, expect, it } from 'vitest';
@@ -8,7 +14,7 @@ const reader = new EntryReader(new WriterSchemas({}));
 
 function read(event: AuditEvent, key = event.account?.id ?? event.organization?.id ?? '') {
   expect(reader.load(encodeEvent(event), Buffer.from(key))).toBe(true);
-  return reader.entry();
+  return reader.entry(new EntryMemory(1, 0));
 }
 
 /** `actor_email` of an event, found by its name. */
@@ -54,7 +60,10 @@ describe('EntryReader', () => {
     const value = encodeEvent(event);
     const fetched = Buffer.concat([Buffer.from('before'), value, Buffer.from('behind')]);
     expect(reader.load(fetched.subarray(6, 6 + value.length), Buffer.from('acme'))).toBe(true);
-    expect(reader.entry()).toMatchObject({ id: 'é 監査 😀', tenant: { id: 'acme' } });
+    expect(reader.entry(new EntryMemory(1, 1000))).toMatchObject({
+      id: 'é 監査 😀',
+      tenant: { id: 'acme' },
+    });
   });
 
   it('keeps what is absent apart from what is empty, and does not remember the last record', () => {

@@ -7,6 +7,7 @@ import {
 } from '@trailpush/core';
 import { slotOf, type LeafPath } from './audit-leaves.ts';
 import { AuditEventReader, type SchemaSource } from './event-reader.ts';
+import { ENCODED_MEMBERS, encodedEntry, type EntryMemory } from './entry-memory.ts';
 import { copyRewritten } from './json-body.ts';
 
 const ACCOUNT = slotOf('account.id');
@@ -23,25 +24,19 @@ function leafOf(name: AuditText | AuditBody): LeafPath {
   return (TOP.has(name) ? name : name.replace('_', '.')) as LeafPath;
 }
 
-const TEXTS = AUDIT_TEXTS.map((name) => ({ name, slot: slotOf(leafOf(name)) }));
-const BODIES = AUDIT_BODIES.map((name) => ({ name, slot: slotOf(leafOf(name)) }));
+/** The slots of `ENCODED_MEMBERS`. */
+const SLOTS = ENCODED_MEMBERS.map((name) => (name === 'id' ? ID : slotOf(leafOf(name))));
+const BODIES = AUDIT_BODIES.map((name) => ({
+  slot: slotOf(leafOf(name)),
+  index: ENCODED_MEMBERS.indexOf(name),
+}));
 
 /** The members of an entry by the slots of their leaves, besides tenant, id and time. */
 export const ENTRY_MEMBERS: ReadonlyMap<number, AuditText | AuditBody | 'raw_status_code'> =
   new Map([
     [STATUS, 'raw_status_code' as const],
-    ...[...TEXTS, ...BODIES].map(({ name, slot }) => [slot, name] as const),
+    ...[...AUDIT_TEXTS, ...AUDIT_BODIES].map((name) => [slotOf(leafOf(name)), name] as const),
   ]);
-
-/** With members in one order from the start: adding them one by one costs more than reading them. */
-const EMPTY: Readonly<Record<string, unknown>> = Object.fromEntries(
-  ['tenant', 'id', 'timeMicros', 'raw_status_code', ...AUDIT_TEXTS, ...AUDIT_BODIES].map((name) => [
-    name,
-    null,
-  ]),
-);
-
-const NOT_ASCII = /[^\0-\x7f]/;
 
 /** No byte of a body becomes more than three, see `copyRewritten`. */
 const MAX_BODY_EXPANSION = 3;
@@ -49,10 +44,7 @@ const MAX_BODY_EXPANSION = 3;
 /** Reads records as entries of the audit store. One record at a time, checked as for delivery. */
 export class EntryReader {
   readonly #reader: AuditEventReader;
-  /** The loaded record: a view for each of its texts would cost more than the texts. */
-  #bytes: Buffer = Buffer.alloc(0);
-  /** The same with a character for each byte. Its parts are the texts that are ASCII, which nearly all are. */
-  #characters = '';
+  #value: Uint8Array = Buffer.alloc(0);
 
   constructor(schemas: SchemaSource) {
     this.#reader = new AuditEventReader([], schemas);
@@ -60,6 +52,7 @@ export class EntryReader {
 
   /** See `EventReader.load`. @throws UndecodableRecordError */
   load(value: Uint8Array, key: Uint8Array): boolean {
+    this.#value = value;
     return this.#reader.load(value, key);
   }
 
@@ -68,40 +61,56 @@ export class EntryReader {
     return this.#reader.ready();
   }
 
-  /** The loaded record. */
-  entry(): AuditEntry {
-    const { view, start, end, starts, integers } = this.#reader.cursor;
-    this.#bytes = Buffer.from(view.buffer, view.byteOffset, view.byteLength);
-    this.#characters = this.#bytes.toString('latin1', start, end);
-    const entry: Record<string, unknown> = { ...EMPTY };
-    entry['id'] = this.#text(ID);
-    entry['timeMicros'] = integers[TIME];
-    if ((starts[STATUS] ?? -1) >= 0) entry['raw_status_code'] = integers[STATUS];
-    entry['tenant'] = this.#reader.isOfAccount
-      ? { kind: 'account', id: this.#text(ACCOUNT) }
-      : { kind: 'organization', id: this.#text(ORGANIZATION) };
-    for (const { name, slot } of TEXTS) entry[name] = this.#text(slot);
-    for (const { name, slot } of BODIES) entry[name] = this.#body(slot);
-    return entry as unknown as AuditEntry;
+  /** The loaded record. What it says is copied into `memory`. */
+  entry(memory: EntryMemory): AuditEntry {
+    const { start, end, starts, ends, integers } = this.#reader.cursor;
+    memory.take(end - start + this.#rewrittenBytes());
+    const { bytes, at, ranges, rangesAt } = memory;
+    bytes.set(this.#value, at);
+    const moved = at - start;
+    for (let index = 0; index < SLOTS.length; index++) {
+      const slot = SLOTS[index] ?? 0;
+      const from = starts[slot] ?? -1;
+      ranges[rangesAt + 2 * index] = from < 0 ? -1 : from + moved;
+      ranges[rangesAt + 2 * index + 1] = (ends[slot] ?? 0) + moved;
+    }
+    this.#rewriteBodies(memory, at + end - start);
+    const { isOfAccount } = this.#reader;
+    const slot = isOfAccount ? ACCOUNT : ORGANIZATION;
+    const id = bytes.toString('utf8', (starts[slot] ?? 0) + moved, (ends[slot] ?? 0) + moved);
+    return encodedEntry(
+      { bytes, ranges, at: rangesAt },
+      {
+        tenant: { kind: isOfAccount ? 'account' : 'organization', id },
+        timeMicros: integers[TIME] ?? 0,
+        raw_status_code: (starts[STATUS] ?? -1) < 0 ? null : (integers[STATUS] ?? 0),
+      },
+    );
   }
 
-  #text(slot: number): string | null {
-    const { start: first, starts, ends } = this.#reader.cursor;
-    const start = starts[slot] ?? -1;
-    if (start < 0) return null;
-    const end = ends[slot] ?? 0;
-    const text = this.#characters.slice(start - first, end - first);
-    return NOT_ASCII.test(text) ? this.#bytes.toString('utf8', start, end) : text;
+  #rewrittenBytes(): number {
+    const { starts, ends } = this.#reader.cursor;
+    let bytes = 0;
+    for (const { slot } of BODIES) {
+      if (this.#isRewritten(slot)) bytes += (ends[slot] ?? 0) - (starts[slot] ?? 0);
+    }
+    return bytes * MAX_BODY_EXPANSION;
   }
 
-  /** A body on one line, as it is delivered. */
-  #body(slot: number): string | null {
+  /** Puts bodies on one line, as they are delivered. They lie one after the other from `at` on. */
+  #rewriteBodies({ bytes, ranges, rangesAt }: EntryMemory, at: number): void {
+    const { view, starts, ends } = this.#reader.cursor;
+    for (const { slot, index } of BODIES) {
+      if (!this.#isRewritten(slot)) continue;
+      const out = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+      ranges[rangesAt + 2 * index] = at;
+      at = copyRewritten(view, starts[slot] ?? 0, ends[slot] ?? 0, out, at);
+      ranges[rangesAt + 2 * index + 1] = at;
+    }
+  }
+
+  #isRewritten(slot: number): boolean {
     const { cursor, rewrites } = this.#reader;
-    const start = cursor.starts[slot] ?? -1;
-    if (start < 0 || rewrites[slot] !== 1) return this.#text(slot);
-    const end = cursor.ends[slot] ?? 0;
-    const copy = Buffer.alloc((end - start) * MAX_BODY_EXPANSION);
-    const out = new DataView(copy.buffer, copy.byteOffset, copy.length);
-    return copy.toString('utf8', 0, copyRewritten(cursor.view, start, end, out, 0));
+    return rewrites[slot] === 1 && (cursor.starts[slot] ?? -1) >= 0;
   }
 }

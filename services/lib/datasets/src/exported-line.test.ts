@@ -2,8 +2,10 @@ import { AUDIT_BODIES, TIMESTAMP_FORMATS, type AuditEntry } from '@trailpush/cor
 import {
   datasets,
   encodeEvent,
+  EntryMemory,
   EntryReader,
   parseExportedLine,
+  plainEntry,
   WriterSchemas,
 } from '@trailpush/datasets';
 import { EventSource } from '@trailpush/test/kit/event-source.ts';
@@ -31,7 +33,7 @@ function lineOf(index: number, options: object): Buffer {
 function entryOf(index: number): AuditEntry {
   const event = source.event(index);
   entries.load(encodeEvent(event), Buffer.from(event.account?.id ?? ''));
-  return entries.entry();
+  return plainEntry(entries.entry(new EntryMemory(1, 0)));
 }
 
 /** As a line can tell: it shows an absent text as an empty one, and has no fields of version 1. */

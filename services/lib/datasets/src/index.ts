@@ -9,6 +9,7 @@ export { readLines, type InputLine } from './ndjson-lines.ts';
 export { datasets } from './registry.ts';
 export { SchemaRegistry, type SchemaRegistryOptions } from './schema-registry.ts';
 export { WriterSchemas, type WriterSchemasOptions } from './writer-schemas.ts';
+export { EntryMemory, plainEntry } from './entry-memory.ts';
 export { EntryReader } from './entry-reader.ts';
 export { parseExportedLine, type ExportedLine } from './exported-line.ts';
 export { parseRfc3339Micros } from './rfc3339.ts';

@@ -7,14 +7,18 @@ export class BulkRows {
   }
 }
 
+/** As `copyLine` makes it; bytes are UTF-8. */
+export type CopyLine = string | Buffer;
+
 /** The one parameter of a `copy ... from stdin` in PostgreSQL. An adapter of ours understands it. */
 export class BulkLines {
   readonly bytes: Buffer;
   readonly rows: number;
 
-  /** Lines as `copyLine` makes them. */
-  constructor(lines: readonly string[]) {
-    this.bytes = Buffer.from(lines.join(''));
+  constructor(lines: readonly CopyLine[]) {
+    this.bytes = Buffer.concat(
+      lines.map((line) => (typeof line === 'string' ? Buffer.from(line) : line)),
+    );
     this.rows = lines.length;
   }
 }

@@ -1,19 +1,19 @@
 import type { AuditEntry } from '@trailpush/core';
 import type { Kysely, RawBuilder } from 'kysely';
 
-import type { BulkValue } from '../bulk.ts';
+import type { BulkValue, CopyLine } from '../bulk.ts';
 import type { Engine } from '../database.ts';
 import type { Month } from './months.ts';
 import type { AuditTables } from './schema.ts';
 
 /** An event on its way into a table. */
-export interface NewEvent {
+export interface NewEvent<Row = readonly BulkValue[] | CopyLine> {
   readonly tenant: number;
   readonly timeMicros: number;
   /** As it is stored. */
   readonly id: string;
-  /** What `insert` of the engine that made it takes. */
-  readonly row: readonly BulkValue[];
+  /** What `inserting` of the engine that made it takes. */
+  readonly row: Row;
 }
 
 /** A range of time that one statement looks at. */
@@ -38,6 +38,8 @@ export interface AuditEngine extends Engine {
   createMonth(transaction: Kysely<never>, month: Month): Promise<void>;
   /** Waits a moment at most for those who are reading. @throws StoreUnavailableError */
   dropMonth(transaction: Kysely<never>, month: Month): Promise<void>;
+  /** What makes a month fill fast, and be read slowly, ends. Called when another month begins. */
+  settleMonth(transaction: Kysely<never>, month: Month): Promise<void>;
   /**
    * Until the end of the transaction, what is wanted in the order of an index is read in it. Without, a database that
    * knows too little of a table may sort all of a tenant's events to find the first.
@@ -45,8 +47,11 @@ export interface AuditEngine extends Engine {
   walkIndexes(transaction: Kysely<never>): Promise<void>;
   /** Whether a statement failed since its month was dropped. */
   isMonthGone(error: unknown): boolean;
-  /** Before a transaction begins, since it takes more time than anything else that this process does for an event. */
-  newEvent(entry: AuditEntry, tenant: number): NewEvent;
+  /**
+   * What makes events of entries, for one batch. Called before a transaction begins, since it takes more time than anything else that
+   * this process does for an event.
+   */
+  eventMaker(): (entry: AuditEntry, tenant: number) => NewEvent;
   /**
    * Stores events of one month that are not stored yet. What can be done before is done when this is called. The turn
    * makes sequences visible in their order: one transaction at a time comes past what it gives.

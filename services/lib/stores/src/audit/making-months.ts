@@ -29,6 +29,7 @@ export async function writeEvents<Result>(
     } catch (error) {
       if (!(error instanceof MonthMissingError)) throw error;
       for (const month of byMonth(events).keys()) await makeMonth(database, engine, month);
+      await settleOthers(database, engine, byMonth(events));
     }
   }
   throw new StoreUnavailableError('months of the audit store are dropped as fast as they fill');
@@ -49,4 +50,20 @@ async function makeMonth(
     if (numInsertedOrUpdatedRows !== 1n) return;
     await engine.createMonth(transaction as unknown as Kysely<never>, month);
   });
+}
+
+/** One that cannot be settled, since it is dropped meanwhile say, is read as it is until the next month begins. */
+async function settleOthers(
+  database: Database<AuditTables>,
+  engine: AuditEngine,
+  filling: ReadonlyMap<Month, unknown>,
+): Promise<void> {
+  const rows = await database.read((kysely) =>
+    kysely.selectFrom('audit_months').select('month').execute(),
+  );
+  for (const { month } of rows.filter((row) => !filling.has(row.month))) {
+    await database
+      .write((transaction) => engine.settleMonth(transaction as unknown as Kysely<never>, month))
+      .catch(() => undefined);
+  }
 }

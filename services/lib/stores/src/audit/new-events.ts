@@ -10,14 +10,15 @@ const EVENTS_A_TURN = 25;
 
 /** Entries as they are stored. */
 export async function newEvents(
-  engine: Pick<AuditEngine, 'newEvent'>,
+  engine: Pick<AuditEngine, 'eventMaker'>,
   tenants: Tenants,
   entries: readonly AuditEntry[],
 ): Promise<NewEvent[]> {
   const numbers = await tenants.take(entries.map(({ tenant }) => tenant));
+  const makeEvent = engine.eventMaker();
   const events: NewEvent[] = [];
   for (const entry of entries) {
-    events.push(engine.newEvent(entry, numbers.get(nameOf(entry.tenant)) ?? 0));
+    events.push(makeEvent(entry, numbers.get(nameOf(entry.tenant)) ?? 0));
     if (events.length % EVENTS_A_TURN === 0) await setImmediate();
   }
   return events;

@@ -4,9 +4,9 @@ import { sql, type Kysely } from 'kysely';
 import { COVERED_COLUMNS, COVERED_FIELDS } from './schema.ts';
 
 /** PostgreSQL refuses rows for an index from 2,704 bytes on. */
-const MAX_COVERED_BYTES = 2000;
+export const MAX_COVERED_BYTES = 2000;
 /** Of a UTF-16 unit in UTF-8; also of those of which our encoding makes two characters. */
-const MAX_BYTES_A_UNIT = 3;
+export const MAX_BYTES_A_UNIT = 3;
 
 /** True when the covered texts are too long for the index. */
 export function isWide(entry: AuditEntry, words: string): boolean {

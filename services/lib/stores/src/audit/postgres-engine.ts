@@ -2,12 +2,13 @@ import { searchWordsOf, type AuditEntry } from '@trailpush/core';
 import { sql, type Kysely, type RawBuilder } from 'kysely';
 import pg from 'pg';
 
-import { BulkLines, copyLine } from '../bulk.ts';
+import { BulkLines, copyLine, type CopyLine } from '../bulk.ts';
+import { CopyLines } from './copy-lines.ts';
 import type { AuditEngine, NewEvent, Part } from './engine.ts';
 import { TAKE_POSTGRES_TURN } from './ingestion-order.ts';
 import { monthName, startOf, type Month } from './months.ts';
 import { isWide } from './postgres-covering.ts';
-import { createPostgresMonth, dropPostgresMonth } from './postgres-months.ts';
+import { createPostgresMonth, dropPostgresMonth, settlePostgresMonth } from './postgres-months.ts';
 import { rowOf, wordsText } from './rows.ts';
 import { STORED_COLUMNS, type AuditTables } from './schema.ts';
 import { termsOf } from './terms.ts';
@@ -34,12 +35,13 @@ export const postgresAudit: Omit<AuditEngine, 'dialect' | 'conflict' | 'stalled'
   )`,
   createMonth: createPostgresMonth,
   dropMonth: dropPostgresMonth,
+  settleMonth: settlePostgresMonth,
   walkIndexes: async (transaction) => {
     await sql`set local enable_bitmapscan = off`.execute(transaction);
     await sql`set local enable_sort = off`.execute(transaction);
   },
   isMonthGone: (error) => error instanceof pg.DatabaseError && MONTH_GONE.includes(error.code),
-  newEvent,
+  eventMaker,
   inserting,
   partsOf,
   coverage: [sql`not e.is_wide`, sql`e.is_wide`],
@@ -57,14 +59,23 @@ function eventsOf(month: Month): RawBuilder<unknown> {
   return sql`${sql.table(`audit_events_${monthName(month)}`)} as e`;
 }
 
-/** Its row is one value: the line for COPY. */
-function newEvent(entry: AuditEntry, tenant: number): NewEvent {
+function eventMaker(): (entry: AuditEntry, tenant: number) => NewEvent<CopyLine> {
+  const lines = new CopyLines();
+  return (entry, tenant) => {
+    const { id, timeMicros, encoded } = entry;
+    const row = encoded && lines.line(entry, encoded, tenant);
+    return row === undefined ? newEvent(entry, tenant) : { tenant, timeMicros, id, row };
+  };
+}
+
+/** By way of texts, in any script. */
+export function newEvent(entry: AuditEntry, tenant: number): NewEvent<CopyLine> {
   const words = wordsText(searchWordsOf(entry));
   const row = rowOf(entry, tenant, words);
   row.push(isWide(entry, words) ? 't' : 'f', termsOf(entry, tenant));
   const { id, timeMicros } = entry;
   // Neither of the two that are encoded has a meaning for COPY.
-  return { tenant, timeMicros, id: encodeText(id), row: [encodeText(copyLine(row))] };
+  return { tenant, timeMicros, id: encodeText(id), row: encodeText(copyLine(row)) };
 }
 
 function inserting(
@@ -72,7 +83,7 @@ function inserting(
   events: readonly NewEvent[],
 ): (transaction: Kysely<never>) => Promise<void> {
   const columns = sql.join([...STORED_COLUMNS, 'is_wide', 'terms'].map((name) => sql.ref(name)));
-  const lines = new BulkLines(events.map(({ row: [line] }) => String(line)));
+  const lines = new BulkLines(events.map(({ row }) => row as CopyLine));
   const table = sql.table(`audit_events_${monthName(month)}`);
   return async (transaction) => {
     // The one parameter of a COPY is what it reads, and is not named in its text.

@@ -5,8 +5,11 @@ import { monthName, startOf, type Month } from './months.ts';
 import { createPostgresCovering } from './postgres-covering.ts';
 import { EVENT_TEXTS } from './schema.ts';
 
-/** Of everything that waits for entry into the index of terms, a query looks at every entry. */
-const PENDING_TERMS_KIB = 1024;
+/**
+ * So much waits for entry into the index of terms, where many enter at once for less. A query looks at everything that waits, so in
+ * months that do not fill any more nothing should, see `settlePostgresMonth`.
+ */
+const PENDING_TERMS_KIB = 4096;
 
 /** The table of all months: each is a partition of it. */
 export async function createEventsParent(database: Kysely<never>): Promise<void> {
@@ -44,6 +47,12 @@ export async function createPostgresMonth(database: Kysely<never>, month: Month)
   for (const statement of statements) await statement.execute(database);
   await createIngestionIndex(database, name);
   await createPostgresCovering(database, name);
+}
+
+/** Enters what waits into the index of terms. */
+export async function settlePostgresMonth(database: Kysely<never>, month: Month): Promise<void> {
+  const index = `audit_events_${monthName(month)}_by_term`;
+  await sql`select gin_clean_pending_list(to_regclass(${index}))`.execute(database);
 }
 
 /** While it waits for who is reading, all others wait behind it: it gives up soon. */

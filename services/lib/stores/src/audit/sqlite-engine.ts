@@ -1,7 +1,7 @@
 import { searchWordsOf, type AuditEntry } from '@trailpush/core';
 import { sql, type Kysely, type RawBuilder } from 'kysely';
 
-import { BulkRows } from '../bulk.ts';
+import { BulkRows, type BulkValue } from '../bulk.ts';
 import { SqliteStatementError } from '../sqlite-faults.ts';
 import type { AuditEngine, NewEvent } from './engine.ts';
 import { monthName, startOf, type Month } from './months.ts';
@@ -23,10 +23,11 @@ export const sqliteAudit: Omit<AuditEngine, 'dialect' | 'conflict' | 'stalled'> 
   // Transactions that write follow one another anyway.
   createMonth: createSqliteMonth,
   dropMonth: dropSqliteMonth,
+  settleMonth: async () => undefined,
   walkIndexes: async () => undefined,
   isMonthGone: (error) =>
     error instanceof SqliteStatementError && error.message.startsWith('no such table: '),
-  newEvent,
+  eventMaker: () => newEvent,
   inserting: (month, events) => (transaction) => insert(transaction, month, events),
   partsOf: (months, range) =>
     months.map((month) => ({
@@ -72,17 +73,18 @@ async function insert(
   `.execute(transaction);
   const first = (taken[0]?.value ?? 0) - events.length + 1;
   const columns = ['sequence', ...STORED_COLUMNS];
+  const rows = events.map(({ row }) => row as readonly BulkValue[]);
   await insertMany(
     transaction,
     sql`insert into ${sql.table(`audit_events_${monthName(month)}`)}
       (${sql.join(columns.map((name) => sql.ref(name)))})
       values (${sql.raw(columns.map(() => '?').join(', '))})`,
-    new BulkRows(events.map(({ row }, index) => [first + index, ...row.slice(0, -1)])),
+    new BulkRows(rows.map((row, index) => [first + index, ...row.slice(0, -1)])),
   );
   await insertMany(
     transaction,
     sql`insert into ${termsTable(month)} (rowid, terms) values (?, ?)`,
-    new BulkRows(events.map(({ row }, index) => [first + index, row.at(-1) ?? null])),
+    new BulkRows(rows.map((row, index) => [first + index, row.at(-1) ?? null])),
   );
 }
 

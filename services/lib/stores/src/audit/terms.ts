@@ -1,4 +1,12 @@
-import type { AuditEntry, AuditField, AuditFilter, AuditQuery } from '@trailpush/core';
+import type {
+  AuditEntry,
+  AuditField,
+  AuditFilter,
+  AuditQuery,
+  EncodedTexts,
+} from '@trailpush/core';
+
+import { EVENT_TEXTS } from './schema.ts';
 
 /**
  * Fields whose values are found through an inverted index of terms, with what nearly all events have:
@@ -32,7 +40,14 @@ const FIELDS = INDEXED.map(([field, ordinary], number) => ({
   field,
   number,
   ordinary: new Set(['', ...ordinary]),
+  ordinaryBytes: ordinary.map((text) => Buffer.from(text)),
+  /** Where `EncodedTexts` have it; -1: it is no text. */
+  place: EVENT_TEXTS.findIndex((name) => name === field),
 }));
+
+/** The most terms that an event has. */
+export const MAX_TERMS = FIELDS.length;
+
 const BY_FIELD = new Map(FIELDS.map((indexed) => [indexed.field, indexed]));
 
 /** The terms of one event: a number for each value that is worth finding. `tenant` is its row's number. */
@@ -47,6 +62,53 @@ export function termsOf(entry: AuditEntry, tenant: number): number[] {
     if (!indexed.ordinary.has(text)) terms.push(hash(tenant, indexed.number, text));
   }
   return terms;
+}
+
+/** The same for an entry whose texts are bytes, valid UTF-8. Writes the terms into `terms`, and returns their number. */
+export function encodedTerms(
+  { bytes, ranges, at }: EncodedTexts,
+  of: { readonly statusCode: number | null; readonly tenant: number },
+  terms: Int32Array,
+): number {
+  const { statusCode, tenant } = of;
+  let count = 0;
+  for (let index = 0; index < FIELDS.length; index++) {
+    const indexed = FIELDS[index];
+    if (!indexed) break;
+    const { place, number, ordinary, ordinaryBytes } = indexed;
+    if (place < 0) {
+      const text = String(statusCode);
+      if (statusCode !== null && !ordinary.has(text)) terms[count++] = hash(tenant, number, text);
+      continue;
+    }
+    const start = ranges[at + 2 * place] ?? -1;
+    const end = ranges[at + 2 * place + 1] ?? 0;
+    if (start < 0 || start === end || isOneOf(ordinaryBytes, bytes, start, end)) continue;
+    let state = hashStart(tenant, number);
+    let allBits = 0;
+    for (let from = start; from < end; from++) {
+      const byte = bytes[from] ?? 0;
+      state = Math.imul(state ^ byte, FNV_PRIME);
+      allBits |= byte;
+    }
+    // Other texts are not the same in UTF-8 as in UTF-16, of which terms are made.
+    const isAscii = allBits < 0x80;
+    terms[count++] = isAscii
+      ? stirred(state)
+      : hash(tenant, number, bytes.toString('utf8', start, end));
+  }
+  return count;
+}
+
+function isOneOf(texts: readonly Buffer[], bytes: Uint8Array, start: number, end: number): boolean {
+  for (let index = 0; index < texts.length; index++) {
+    const text = texts[index];
+    if (text?.length !== end - start) continue;
+    let same = 0;
+    while (same < text.length && text[same] === bytes[start + same]) same++;
+    if (same === text.length) return true;
+  }
+  return false;
 }
 
 /**
@@ -70,13 +132,23 @@ export function termsOfQuery({ filters }: Pick<AuditQuery, 'filters'>, tenant: n
   });
 }
 
+const FNV_OFFSET = 0x811c9dc5;
+const FNV_PRIME = 0x01000193;
+
 /** FNV-1a, and a last stir: 32 bits with a sign. */
 function hash(tenant: number, field: number, text: string): number {
-  let state = Math.imul(0x811c9dc5 ^ tenant, 0x01000193);
-  state = Math.imul(state ^ field, 0x01000193);
+  let state = hashStart(tenant, field);
   for (let index = 0; index < text.length; index++) {
-    state = Math.imul(state ^ text.charCodeAt(index), 0x01000193);
+    state = Math.imul(state ^ text.charCodeAt(index), FNV_PRIME);
   }
-  state = Math.imul(state ^ (state >>> 15), 0x2c1b3c6d);
-  return state ^ (state >>> 12);
+  return stirred(state);
+}
+
+function hashStart(tenant: number, field: number): number {
+  return Math.imul(Math.imul(FNV_OFFSET ^ tenant, FNV_PRIME) ^ field, FNV_PRIME);
+}
+
+function stirred(state: number): number {
+  const mixed = Math.imul(state ^ (state >>> 15), 0x2c1b3c6d);
+  return mixed ^ (mixed >>> 12);
 }

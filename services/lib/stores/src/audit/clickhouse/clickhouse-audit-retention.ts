@@ -56,7 +56,7 @@ export class ClickhouseAuditRetention extends SqlAuditRetention {
     entries: readonly AuditEntry[],
     keepUntilMs: number,
   ): Promise<{ readonly stored: number }> {
-    const events = await newEvents({ newEvent }, this.#options.tenants, entries);
+    const events = await newEvents({ eventMaker: () => newEvent }, this.#options.tenants, entries);
     const stored = await this.#options.writer.store(events, {
       mayBegin: () => Promise.resolve(true),
       confirm: async (transaction) => {

@@ -146,7 +146,7 @@ export class EventWriter {
     for (const [index, event] of events.entries()) {
       const partition = partitionOf(event, turn);
       const sequence = turn.first + index;
-      rows.push([partition, sequence, ...event.row]);
+      rows.push([partition, sequence, ...(event.row as readonly BulkValue[])]);
       ids.push([partition, event.tenant, event.id, sequence]);
     }
     await Promise.all([
