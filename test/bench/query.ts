@@ -3,7 +3,7 @@
  * downloads from them. Prints tables for each store; a benchmark reports, it does not judge.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { messageOf, Secret, type AuditStore } from '@trailpush/core';
@@ -32,7 +32,7 @@ const MAX_EMBEDDED_EVENTS = 1_000_000;
 
 /** What an administrator sets for a database that takes this much; as it comes, it has 128 MB of memory. */
 const SETTINGS = {
-  shared_buffers: '2GB',
+  shared_buffers: `${Math.floor(totalmem() / 4 / 2 ** 20)}MB`,
   max_wal_size: '8GB',
   checkpoint_timeout: '15min',
   wal_compression: 'lz4',

@@ -95,6 +95,29 @@ describe('the indexer', () => {
     expect(await store.position(topic.topic, 0)).toMatchObject({ next: 21 });
   });
 
+  it('does not begin to read what was taken away while it asked for its position', async () => {
+    produce(['a']);
+    const log = topic.open();
+    const opened: number[] = [];
+    const openReader = log.openReader.bind(log);
+    log.openReader = (partition, offset) => {
+      opened.push(partition);
+      return openReader(partition, offset);
+    };
+    const answer = Promise.withResolvers<undefined>();
+    const slow: IndexStore = {
+      position: () => answer.promise,
+      append: (batch) => store.append(batch),
+    };
+    const indexer = await start(slow, log);
+    const stopped = indexer.stop();
+    answer.resolve(undefined);
+    await clock.advance(2000);
+    await stopped;
+    expect(opened).toEqual([]);
+    expect(await stored()).toEqual([]);
+  });
+
   it('goes on where it ended, in another process', async () => {
     produce(names(10));
     await stop(await start());

@@ -79,6 +79,8 @@ export class PartitionIndexer {
     if (!bounds)
       throw new LogUnavailableError(`the log does not show partition ${this.#partition}`);
     if (this.#stored && !(await this.#enter(this.#stored, bounds))) return 'moved by others';
+    // Nobody would tell it any more.
+    if (isAborted(this.#signal)) return 'aborted';
     const reader = log.openReader(this.#partition, this.#stored?.next ?? bounds.start);
     const ahead = new BatchAhead();
     const ended = new AbortController();
@@ -265,6 +267,11 @@ export class PartitionIndexer {
     if (result !== 'stale') this.#stored = of.to;
     return result;
   }
+}
+
+/** A call, since the compiler takes a signal that was not aborted before an `await` for one that never is. */
+function isAborted(signal: AbortSignal): boolean {
+  return signal.aborted;
 }
 
 /** Waits for room for a chunk. Resolves to what gives it back. */

@@ -1,7 +1,15 @@
 import { expect, it } from 'vitest';
-import { AUDIT_BODIES, AUDIT_TEXTS } from '@trailpush/core';
+import { AUDIT_BODIES, AUDIT_TEXTS, wordsOf } from '@trailpush/core';
+import {
+  encodeEvent,
+  EntryMemory,
+  EntryReader,
+  plainEntry,
+  WriterSchemas,
+} from '@trailpush/datasets';
 import { auditEntry, MAY_21_MICROS } from '../../audit-entry.ts';
-import { DAY_MICROS, idsOf, newName, newTenant, put, queryOf, type Suite } from './suite.ts';
+import { EventSource } from '../../event-source.ts';
+import { DAY_MICROS, idsOf, newName, newTenant, only, put, queryOf, type Suite } from './suite.ts';
 
 export function appendContract({ store, other }: Suite): void {
   const batch = { partition: 0, entries: [], deadLetters: [] };
@@ -21,6 +29,29 @@ export function appendContract({ store, other }: Suite): void {
     const bare = auditEntry({ tenant, id: 'bare', timeMicros: MAY_21_MICROS + 123_456 });
     await put(store(), [full, bare]);
     expect((await store().query(queryOf(tenant))).entries).toEqual([bare, full]);
+  });
+
+  it('stores and finds events that came as bytes as it does others', async () => {
+    const tenant = newTenant();
+    const source = new EventSource({ accounts: [tenant.id], templates: 300 });
+    const reader = new EntryReader(new WriterSchemas({}));
+    const memory = new EntryMemory(300, 300_000);
+    const entries = Array.from({ length: 300 }, (_, index) => {
+      const value = encodeEvent(source.event(index));
+      expect(reader.load(value, Buffer.from(tenant.id))).toBe(true);
+      return reader.entry(memory);
+    });
+    await put(store(), entries);
+    const all = queryOf(tenant, { direction: 'asc' });
+    const found = (await store().query(all)).entries;
+    expect(found.map(plainEntry)).toEqual(entries.map(plainEntry));
+    // Each alone, also those with other characters than ASCII, by what the ways to it are made of.
+    for (const { id, actor_email, raw_uri } of entries.slice(0, 60)) {
+      const words = wordsOf(actor_email ?? '');
+      expect(await idsOf(store(), queryOf(tenant, { words }))).toContain(id);
+      const filters = [only('raw_uri', raw_uri ?? ''), only('actor_email', actor_email ?? '')];
+      expect(await idsOf(store(), queryOf(tenant, { filters }))).toContain(id);
+    }
   });
 
   it('moves the position with the events, in one step', async () => {

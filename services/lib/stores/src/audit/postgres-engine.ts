@@ -19,6 +19,8 @@ const MONTHS_AT_ONCE = [1, 1, 2, 4, 8, 16] as const;
 /** What one reads was dropped; on a replica a read that stands in the way is ended. */
 const MONTH_GONE: readonly unknown[] = ['42P01', '40001'];
 const QUERY_CANCELED = '57014';
+/** Enough for all terms that wait (`PENDING_TERMS_KIB`) to enter the index in one go. */
+const WITH_MEMORY = `set local work_mem = '32MB'`;
 
 /** Partitions of one table; terms in a GIN index. */
 export const postgresAudit: Omit<AuditEngine, 'dialect' | 'conflict' | 'stalled'> = {
@@ -89,7 +91,10 @@ function inserting(
     // The one parameter of a COPY is what it reads, and is not named in its text.
     const { sql: text } = sql`copy ${table} (${columns}) from stdin`.compile(transaction);
     const copy = sql`${lines}`.compile(transaction);
-    await transaction.executeQuery({ ...copy, sql: `${TAKE_POSTGRES_TURN}; ${text}` });
+    await transaction.executeQuery({
+      ...copy,
+      sql: `${WITH_MEMORY}; ${TAKE_POSTGRES_TURN}; ${text}`,
+    });
   };
 }
 
