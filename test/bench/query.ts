@@ -10,6 +10,7 @@ import { messageOf, Secret, type AuditStore } from '@trailpush/core';
 import { systemClock as clock } from '@trailpush/runtime';
 import { openPostgresAuditStore, openSqliteAuditStore } from '@trailpush/stores';
 import { createClickhouseDatabase, startClickhouse } from '../kit/clickhouse.ts';
+import { withClient } from '../kit/postgres/ready.ts';
 import { startPostgres } from '../kit/postgres.ts';
 import { measureDownloads } from './audit-download.ts';
 import { fillAuditStore } from './audit-fill.ts';
@@ -34,9 +35,13 @@ const MAX_EMBEDDED_EVENTS = 1_000_000;
 const SETTINGS = {
   shared_buffers: `${Math.floor(totalmem() / 4 / 2 ** 20)}MB`,
   max_wal_size: '8GB',
+  min_wal_size: '8GB',
   checkpoint_timeout: '15min',
   wal_compression: 'lz4',
 };
+
+/** Of 16 MB. */
+const WAL_FILES = 512;
 
 const { values } = parseArgs({
   options: {
@@ -106,12 +111,28 @@ async function runClickhouse(): Promise<void> {
   }
 }
 
+/**
+ * A server that has run for a while has files for its log, and uses them again: making one costs more than filling it. So many are
+ * there as it keeps.
+ */
+async function makeWalFiles(url: string): Promise<void> {
+  process.stderr.write('bench: PostgreSQL makes the files of its log\n');
+  await withClient(url, async (client) => {
+    for (let file = 0; file < WAL_FILES; file += 1) {
+      await client.query(`select pg_logical_emit_message(false, 'bench', '')`);
+      await client.query('select pg_switch_wal()');
+    }
+    await client.query('checkpoint');
+  });
+}
+
 async function runPostgres(): Promise<void> {
   const server =
     values.database === ''
       ? await startPostgres({ disposable: true, settings: SETTINGS })
       : undefined;
   if (server && 'unavailable' in server) throw new Error(server.unavailable);
+  if (server) await makeWalFiles(server.url);
   const settings = Object.entries(SETTINGS).map(([name, value]) => `${name}=${value}`);
   const name = server ? `${server.description}, ${settings.join(', ')}` : 'PostgreSQL';
   const opened = await openPostgresAuditStore({
