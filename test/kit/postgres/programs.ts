@@ -25,8 +25,10 @@ const STOP_TIMEOUT_MS = 15_000;
  * Ends the server when this process ends, however it does: descriptor 3 closes then. SIGQUIT is the
  * server's order to end at once.
  */
-const WATCHED =
-  '"$@" 3<&- & server=$!; { read end <&3; kill -QUIT $server; } & wait $server; kill $!';
+const WATCHED = `"$@" 3<&- & server=$!
+  { read end <&3; trap '' TERM; kill -QUIT $server
+    while kill -0 $server; do sleep 0.1; done; rm -rf "$PWD"; } 2>/dev/null &
+  wait $server; kill $!`;
 
 /** A server in a temporary folder, from `initdb` and `postgres` on this machine. */
 export async function startPostgresPrograms(

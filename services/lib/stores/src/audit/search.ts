@@ -49,7 +49,10 @@ export async function searchEvents(
   const isWithin = addressRange === undefined ? undefined : withinRanges([addressRange]);
   const search: Search = { database, engine, query, tenant, terms, isWithin };
   const hits: AuditHit[] = [];
-  let isRare: boolean | undefined = terms.length === 0 ? false : undefined;
+  // What is asked by id is rare, too, and has an index of its own: a database that knows too little of a table would walk
+  // through all of a tenant's events instead.
+  const isById = query.filters.some(({ field, isNegated }) => field === 'id' && !isNegated);
+  let isRare: boolean | undefined = terms.length === 0 ? isById : undefined;
   for (const part of partsOf(search, of.months)) {
     let after: AuditPlace | undefined = hits.at(-1) ?? query.after;
     if (isRare === undefined) {
@@ -135,7 +138,7 @@ async function scanRows(search: Search, part: Part, how: Scan): Promise<HitRow[]
       ? [sql`${PLACE} ${query.direction === 'desc' ? sql`>=` : sql`<=`} ${placeOf(how.upTo)}`]
       : []),
     ...passing(query, (text) => engine.encodeText(text)),
-    ...(how.isRare ? [part.matching(terms)] : []),
+    ...(how.isRare && terms.length > 0 ? [part.matching(terms)] : []),
   ];
   // Words are too many to look at anywhere but in an index.
   const byIndex = query.words !== undefined && !how.isRare && isCovered(query);
