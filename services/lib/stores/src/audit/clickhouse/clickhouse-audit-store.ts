@@ -40,7 +40,11 @@ export class ClickhouseAuditStore extends SqlAuditStore {
   }
 
   override async append(batch: AuditBatch): Promise<{ readonly stored: number } | 'stale'> {
-    const events = await newEvents({ eventMaker: () => newEvent }, this.#options.tenants, batch.entries);
+    const events = await newEvents(
+      { eventMaker: () => newEvent },
+      this.#options.tenants,
+      batch.entries,
+    );
     const seenAtMs = this.#options.clock.now();
     const stored = await this.#options.writer.store(events, {
       mayBegin: (transaction) => isAtPosition(transaction, batch),
