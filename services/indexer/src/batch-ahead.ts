@@ -10,7 +10,6 @@ const MAX_BATCH_BYTES = 4 * 1024 * 1024;
 /** Records that were read and decoded together. */
 export interface Chunk extends Decoded {
   readonly records: number;
-  readonly bytes: number;
   /** Where the partition is read on behind it. */
   readonly to: IndexPosition;
   /** Makes room for another chunk, once it is stored or given up. */

@@ -13,6 +13,8 @@ export interface Decoded {
   readonly entries: AuditEntry[];
   readonly deadLetters: IndexDeadLetter[];
   nullValues: number;
+  /** Of the records as they are encoded. */
+  readonly bytes: number;
 }
 
 const MICROS_PER_MS = 1000;
@@ -35,8 +37,8 @@ export async function decode(
   records: readonly LogRecord[],
   by: { reader: EntryReader; maxRecordBytes: number; signal: AbortSignal },
 ): Promise<Decoded | undefined> {
-  const decoded: Decoded = { entries: [], deadLetters: [], nullValues: 0 };
   const bytes = records.reduce((sum, { value }) => sum + (value?.length ?? 0), 0);
+  const decoded: Decoded = { entries: [], deadLetters: [], nullValues: 0, bytes };
   const memory = new EntryMemory(records.length, bytes);
   for (const [index, record] of records.entries()) {
     if (index > 0 && index % RECORDS_A_TURN === 0) await setImmediate();

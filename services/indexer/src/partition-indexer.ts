@@ -194,8 +194,7 @@ export class PartitionIndexer {
       if (decoded !== undefined && !signal.aborted) {
         const { offset, timestampMs } = last;
         const to = { next: nextOffset ?? offset + 1, lastRead: { offset, timestampMs } };
-        const bytes = records.reduce((sum, { value }) => sum + (value?.length ?? 0), 0);
-        return { ...decoded, records: records.length, bytes, to, release };
+        return { ...decoded, records: records.length, to, release };
       }
     } catch (error) {
       release();

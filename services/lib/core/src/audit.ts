@@ -54,6 +54,9 @@ export const AUDIT_BODIES = [
 ] as const;
 export type AuditBody = (typeof AUDIT_BODIES)[number];
 
+/** All texts of an entry, in the order of `EncodedTexts`. */
+export const ENTRY_TEXTS = ['id', ...AUDIT_TEXTS, ...AUDIT_BODIES] as const;
+
 /** One event. null means that the producer had no value. */
 export interface AuditEntry extends Readonly<Record<AuditText | AuditBody, string | null>> {
   readonly tenant: Tenant;
@@ -70,8 +73,7 @@ export interface EncodedTexts {
   /** UTF-8. Nobody changes it any more. */
   readonly bytes: Buffer;
   /**
-   * From `at` on, where in `bytes` the id begins and ends, then each of `AUDIT_TEXTS` and each of `AUDIT_BODIES`. One that begins at
-   * -1 is null.
+   * From `at` on, where in `bytes` each of `ENTRY_TEXTS` begins and ends. One that begins at -1 is null.
    */
   readonly ranges: Int32Array;
   readonly at: number;

@@ -1,13 +1,4 @@
-import {
-  AUDIT_BODIES,
-  AUDIT_TEXTS,
-  type AuditEntry,
-  type EncodedTexts,
-  type Tenant,
-} from '@trailpush/core';
-
-/** The members of an entry that lie in memory, in the order of `EncodedTexts`. */
-export const ENCODED_MEMBERS = ['id', ...AUDIT_TEXTS, ...AUDIT_BODIES] as const;
+import { ENTRY_TEXTS, type AuditEntry, type EncodedTexts, type Tenant } from '@trailpush/core';
 
 /** Where entries lie that are kept together, until nobody has one of them any more: two pieces of memory for all of them. */
 export class EntryMemory {
@@ -24,13 +15,13 @@ export class EntryMemory {
   constructor(entries: number, bytes: number) {
     this.#shared = Buffer.allocUnsafeSlow(bytes);
     this.bytes = this.#shared;
-    this.ranges = new Int32Array(entries * 2 * ENCODED_MEMBERS.length);
+    this.ranges = new Int32Array(entries * 2 * ENTRY_TEXTS.length);
   }
 
   /** Makes `at` in `bytes`, and `rangesAt` in `ranges`, the place of one more entry. */
   take(bytes: number): void {
     this.rangesAt = this.#usedRanges;
-    this.#usedRanges += 2 * ENCODED_MEMBERS.length;
+    this.#usedRanges += 2 * ENTRY_TEXTS.length;
     if (this.#usedBytes + bytes <= this.#shared.length) {
       [this.bytes, this.at] = [this.#shared, this.#usedBytes];
       this.#usedBytes += bytes;
@@ -65,7 +56,7 @@ class EncodedEntry implements EntryBasics {
   }
 }
 
-for (const [index, name] of ENCODED_MEMBERS.entries()) {
+for (const [index, name] of ENTRY_TEXTS.entries()) {
   if (name === 'id') continue;
   Object.defineProperty(EncodedEntry.prototype, name, {
     get(this: EncodedEntry) {
@@ -86,6 +77,6 @@ function textAt({ bytes, ranges, at }: EncodedTexts, index: number): string | nu
 /** The same entry with its texts as members of its own, to be shown. */
 export function plainEntry(entry: AuditEntry): AuditEntry {
   const { tenant, timeMicros, raw_status_code } = entry;
-  const texts = Object.fromEntries(ENCODED_MEMBERS.map((name) => [name, entry[name]]));
+  const texts = Object.fromEntries(ENTRY_TEXTS.map((name) => [name, entry[name]]));
   return { tenant, timeMicros, raw_status_code, ...texts } as AuditEntry;
 }

@@ -1,13 +1,14 @@
 import {
   AUDIT_BODIES,
   AUDIT_TEXTS,
+  ENTRY_TEXTS,
   type AuditBody,
   type AuditEntry,
   type AuditText,
 } from '@trailpush/core';
 import { slotOf, type LeafPath } from './audit-leaves.ts';
 import { AuditEventReader, type SchemaSource } from './event-reader.ts';
-import { ENCODED_MEMBERS, encodedEntry, type EntryMemory } from './entry-memory.ts';
+import { encodedEntry, type EntryMemory } from './entry-memory.ts';
 import { copyRewritten } from './json-body.ts';
 
 const ACCOUNT = slotOf('account.id');
@@ -24,11 +25,11 @@ function leafOf(name: AuditText | AuditBody): LeafPath {
   return (TOP.has(name) ? name : name.replace('_', '.')) as LeafPath;
 }
 
-/** The slots of `ENCODED_MEMBERS`. */
-const SLOTS = ENCODED_MEMBERS.map((name) => (name === 'id' ? ID : slotOf(leafOf(name))));
+/** The slots of `ENTRY_TEXTS`. */
+const SLOTS = ENTRY_TEXTS.map((name) => (name === 'id' ? ID : slotOf(leafOf(name))));
 const BODIES = AUDIT_BODIES.map((name) => ({
   slot: slotOf(leafOf(name)),
-  index: ENCODED_MEMBERS.indexOf(name),
+  index: ENTRY_TEXTS.indexOf(name),
 }));
 
 /** The members of an entry by the slots of their leaves, besides tenant, id and time. */

@@ -28,8 +28,9 @@ export async function writeEvents<Result>(
       });
     } catch (error) {
       if (!(error instanceof MonthMissingError)) throw error;
-      for (const month of byMonth(events).keys()) await makeMonth(database, engine, month);
-      await settleOthers(database, engine, byMonth(events));
+      const filling = byMonth(events);
+      for (const month of filling.keys()) await makeMonth(database, engine, month);
+      await settleOthers(database, engine, filling);
     }
   }
   throw new StoreUnavailableError('months of the audit store are dropped as fast as they fill');

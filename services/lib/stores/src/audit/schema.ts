@@ -1,4 +1,4 @@
-import { AUDIT_BODIES, AUDIT_TEXTS, type AuditField } from '@trailpush/core';
+import { ENTRY_TEXTS, type AuditField } from '@trailpush/core';
 import type { Generated } from 'kysely';
 
 import type { ClickhouseTables } from './clickhouse/schema.ts';
@@ -59,7 +59,7 @@ interface DeadLettersTable {
   seen_at_ms: number;
 }
 
-export const EVENT_TEXTS = ['id', ...AUDIT_TEXTS, ...AUDIT_BODIES] as const;
+export const EVENT_TEXTS = ENTRY_TEXTS;
 
 /** Besides `sequence`, and in PostgreSQL `terms`. `bytes` is the size of all texts together. */
 export const EVENT_COLUMNS = [

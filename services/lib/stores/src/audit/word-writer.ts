@@ -1,5 +1,7 @@
 import { MAX_EVENT_WORDS, MAX_WORD_CHARACTERS, wordsOf } from '@trailpush/core';
 
+import { MAX_BYTES_A_UNIT } from './postgres-covering.ts';
+
 /** For each byte what a word has in its place; 0: it separates words. Bytes beyond ASCII are none of these. */
 const FOLDED = Uint8Array.from({ length: 256 }, (_, code) => {
   const character = String.fromCharCode(code);
@@ -8,8 +10,6 @@ const FOLDED = Uint8Array.from({ length: 256 }, (_, code) => {
 
 const SPACE = 0x20;
 const ASCII_END = 0x80;
-/** Of a UTF-16 unit in UTF-8. */
-const MAX_BYTES_A_UNIT = 3;
 const FNV_OFFSET = 0x811c9dc5;
 const FNV_PRIME = 0x01000193;
 
